@@ -1,0 +1,1 @@
+"""The metrics of the challenge and the reports made with them."""

@@ -1,0 +1,1 @@
+"""Text3DSAM prediction: a volume and free text in, labels out."""

@@ -1,0 +1,1 @@
+"""Training of Text3DSAM; imports predict.model, never the reverse."""
