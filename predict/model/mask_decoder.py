@@ -44,10 +44,9 @@ class LayerNorm3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, D, H, W) -> the same shape."""
-        variance, mean = torch.var_mean(x, dim=1, keepdim=True, correction=0)
-        scale = torch.rsqrt(variance + 1e-6)
-        shape = (1, -1, 1, 1, 1)
-        return (x - mean) * scale * self.weight.view(shape) + self.bias.view(shape)
+        channels_last = x.movedim(1, -1)
+        y = F.layer_norm(channels_last, self.weight.shape, self.weight, self.bias, eps=1e-6)
+        return y.movedim(-1, 1)
 
 
 class HyperNetwork(nn.Module):
@@ -96,8 +95,8 @@ class MaskDecoder(nn.Module):
         """Project the encoder's maps s0..s4 once per image; positions are (1, E, d, h, w)."""
         return ImageFeatures(
             embedding=maps[4],
-            skip_mid=self.feat_conv1(maps[2]),
-            skip_fine=self.feat_conv0(maps[0]),
+            skip_mid=_channels_last(self.feat_conv1(maps[2])),
+            skip_fine=_channels_last(self.feat_conv0(maps[0])),
             positions=positions.flatten(2).transpose(1, 2),
         )
 
@@ -123,23 +122,29 @@ class MaskDecoder(nn.Module):
             features.positions,
             torch.cat((mask_tokens, sparse), dim=1),
         )
-        voxels = self._upscale(image.transpose(1, 2).reshape(source.shape), features)
+        image = image.unflatten(1, source.shape[2:]).movedim(-1, 1)
+        voxels = self._upscale(image, features).flatten(2)
         kernel = self.output_hypernetworks_mlps[0](tokens[:, 0])
         # Kernel and text similarity are both dot products with the voxels: one product does both.
         kernel = kernel + self.txt_align_upscaled_embedding(text)
-        logits = torch.bmm(kernel[:, None], voxels.flatten(2)).view(n, 1, *voxels.shape[2:])
-        return logits, tokens[:, :1]
+        logits = torch.bmm(kernel[:, None], voxels)
+        return logits.view(n, 1, *features.skip_fine.shape[2:]), tokens[:, :1]
 
     def _upscale(self, image: Tensor, features: ImageFeatures) -> Tensor:
         """(N, E, d, h, w) -> (N, C0, 16d, 16h, 16w).
 
         1x1x1 convolutions commute with trilinear upsampling, so they come first, on fewer voxels.
+        Everything stays channels-last in memory: LayerNorm then runs over contiguous channels.
         """
         up = self.output_upscaling
         x = _resize(up["1"](image), features.skip_mid)
         x = F.gelu(up["2"](x + features.skip_mid))
         x = _resize(up["5"](x), features.skip_fine)
         return F.gelu(up["6"](x) + features.skip_fine)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last_3d)
 
 
 def _resize(x: Tensor, like: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Synthetic example volumes: made by a generator, no patient behind them."""

@@ -1,0 +1,137 @@
+"""What happened to each case, for people and machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+NAME = "report.json"
+
+
+@dataclass(frozen=True)
+class PromptReport:
+    """Voxels found for one prompt; 0 means not found."""
+
+    class_id: int
+    text: str
+    voxels: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; ``found`` is the voxel count or the words "not found"."""
+        return {"id": self.class_id, "text": self.text, "found": self.voxels or "not found"}
+
+
+@dataclass
+class CaseReport:
+    """One case.
+
+    Attributes:
+        status: ``ok``, ``partial`` (some prompts could not be used), ``failed`` or ``skipped``.
+        errors: Why it is partial or failed, one line each.
+        seconds: Time by stage.
+        peak_memory_mb: Most memory the process had held when the case ended.
+    """
+
+    case: str
+    status: str = "failed"
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    prompts: list[PromptReport] = field(default_factory=list)
+    instances: int | None = None
+    dropped_instances: int = 0
+    preview: str | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory_mb: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        """Whether everything asked for was done."""
+        return self.status in ("ok", "skipped")
+
+    def lap(self, stage: str, start: float) -> None:
+        """Note the seconds since ``start`` (of time.perf_counter) for a stage."""
+        self.seconds[stage] = time.perf_counter() - start
+
+    def fail(self, reason: str) -> None:
+        """Mark the case as failed for a one-line reason."""
+        self.status = "failed"
+        self.errors.insert(0, reason)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        values = asdict(self)
+        values["prompts"] = [prompt.to_dict() for prompt in self.prompts]
+        values["seconds"] = {k: round(v, 4) for k, v in self.seconds.items()}
+        return values
+
+
+def write_report(
+    folder: Path,
+    cases: Sequence[CaseReport],
+    *,
+    device: torch.device,
+    bundle: str,
+    bundle_sha256: str,
+    seconds: float,
+) -> Path:
+    """Write FOLDER/report.json, replacing an earlier one at once, and return its path."""
+    path = folder / NAME
+    values = {
+        "bundle": bundle,
+        "bundle_sha256": bundle_sha256,
+        "device": device_name(device),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+        "seconds": round(seconds, 3),
+        "cases": [case.to_dict() for case in cases],
+    }
+    partial = folder / f".{NAME}.partial"
+    partial.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+    return path
+
+
+def device_name(device: torch.device) -> str:
+    """``cpu``, or the GPU's own name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def peak_memory_mb() -> float:
+    """Largest resident size of this process so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / 1024 if platform.system() == "Linux" else peak / 2**20, 1)
+
+
+def format_table(cases: Sequence[CaseReport]) -> str:
+    """A table to read: one line per prompt, problems below their case."""
+    rows = [("CASE", "PROMPT", "FOUND", "SECONDS")]
+    for case in cases:
+        seconds = f"{case.seconds['total']:.1f}" if "total" in case.seconds else ""
+        first = (case.case, f"[{case.status}]", "", seconds)
+        rows.append(first)
+        for prompt in case.prompts:
+            found = f"{prompt.voxels} voxels" if prompt.voxels else "not found"
+            rows.append(("", f"{prompt.class_id}: {prompt.text}", found, ""))
+        if case.instances is not None:
+            rows.append(("", "instances", str(case.instances - case.dropped_instances), ""))
+        rows += [("", f"! {line}", "", "") for line in (*case.errors, *case.warnings)]
+        if case.preview:
+            rows.append(("", f"picture: {case.preview}", "", ""))
+    widths = [min(60, max(len(row[i]) for row in rows)) for i in range(4)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

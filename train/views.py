@@ -1,0 +1,98 @@
+"""Random views of a volume: the same affine map for image and labels, then intensity changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from train.config import SamplingConfig
+
+
+@dataclass(frozen=True)
+class View:
+    """Where a grid of the network's size lies in a volume.
+
+    Attributes:
+        centre: Of the view, (D, H, W), as fractions of the volume.
+        extent: Of the view, (D, H, W), as fractions of the volume.
+        angle: In-plane rotation in radians.
+    """
+
+    centre: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    extent: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    angle: float = 0.0
+
+
+def random_view(
+    labels: np.ndarray, classes: Sequence[int], config: SamplingConfig, rng: np.random.Generator
+) -> View:
+    """The whole volume, or a zoomed, shifted, slightly rotated part near a voxel of a class."""
+    if rng.random() < config.full_view:
+        return View()
+    zoom = rng.uniform(*config.zoom)
+    extent = [min(1.0, zoom * float(rng.uniform(0.85, 1.15))) for _ in range(3)]
+    target = _random_voxel(labels, int(rng.choice(classes)), rng)
+    centre = []
+    for axis in range(3):
+        half = extent[axis] / 2
+        wished = target[axis] + float(rng.uniform(-0.4, 0.4)) * extent[axis]
+        centre.append(min(max(wished, half), 1 - half))
+    angle = math.radians(rng.normal(0.0, config.rotation)) if rng.random() < 0.5 else 0.0
+    return View((centre[0], centre[1], centre[2]), (extent[0], extent[1], extent[2]), angle)
+
+
+def _random_voxel(labels: np.ndarray, class_id: int, rng: np.random.Generator) -> list[float]:
+    """Position of a random voxel of a class, as fractions of the volume."""
+    voxels = np.flatnonzero(labels.reshape(-1) == class_id)
+    position = np.unravel_index(int(rng.choice(voxels)), labels.shape)
+    return [(int(p) + 0.5) / n for p, n in zip(position, labels.shape, strict=True)]
+
+
+def resample(volume: np.ndarray, view: View, size: tuple[int, int, int], mode: str) -> Tensor:
+    """Sample a view.
+
+    Args:
+        volume: (D, H, W) uint8.
+        view: Where to look; the default view equals a plain resize, half-pixel centres.
+        size: (d, h, w) of the result.
+        mode: ``bilinear`` (trilinear here) or ``nearest``; the border goes on outside.
+
+    Returns:
+        (d, h, w) float32.
+    """
+    shape = volume.shape
+    offsets = [
+        ((torch.arange(n) + 0.5) / n - 0.5) * view.extent[a] * shape[a] for a, n in enumerate(size)
+    ]
+    z, y, x = torch.meshgrid(*offsets, indexing="ij")
+    cos, sin = math.cos(view.angle), math.sin(view.angle)
+    y, x = cos * y - sin * x, sin * y + cos * x
+    positions = [c * n + o for c, n, o in zip(view.centre, shape, (z, y, x), strict=True)]
+    # Only the part that the view touches is converted to float.
+    low = [max(0, int(p.min()) - 2) for p in positions]
+    high = [min(n, int(p.max()) + 3) for n, p in zip(shape, positions, strict=True)]
+    part = torch.from_numpy(volume[low[0] : high[0], low[1] : high[1], low[2] : high[2]]).float()
+    grid = torch.stack(
+        [2 * (positions[a] - low[a]) / (high[a] - low[a]) - 1 for a in (2, 1, 0)], dim=-1
+    )
+    sampled = F.grid_sample(
+        part[None, None], grid[None], mode=mode, padding_mode="border", align_corners=False
+    )
+    return sampled[0, 0]
+
+
+def vary_intensity(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Scale, shift, gamma and noise at a size that matters on the 0..255 scale; stays in it."""
+    image = image * float(rng.uniform(0.85, 1.15)) + float(rng.uniform(-15, 15))
+    if rng.random() < 0.3:
+        image = 255 * (image.clamp(0, 255) / 255) ** float(rng.uniform(0.75, 1.35))
+    if rng.random() < 0.25:
+        noise = rng.standard_normal(image.shape, dtype=np.float32)
+        image = image + float(rng.uniform(2, 12)) * torch.from_numpy(noise)
+    return image.clamp(0, 255)
