@@ -37,7 +37,7 @@ DTYPE_CODES = frozenset(
 def load_restricted(data: bytes) -> object:
     """Decode a pickle of dicts, lists, tuples, text, numbers and small numpy values.
 
-    Pickles of numpy 1 and numpy 2 and of every protocol are read.
+    Pickles of numpy 1 and numpy 2 are read, protocols 0 to 4 (numpy saves with 3 or 4).
 
     Raises:
         CaseError: The pickle is malformed, too large, or holds or calls anything else.

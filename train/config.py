@@ -91,13 +91,13 @@ class TrainConfig:
         sampling: See SamplingConfig.
     """
 
-    minutes: float = 90.0
+    minutes: float = 75.0
     learning_rate: float = 4e-4
-    warmup_minutes: float = 2.0
+    warmup_minutes: float = 1.0
     weight_decay: float = 0.01
     focal_weight: float = 4.0
     phases: tuple[Phase, ...] = (
-        Phase(until=0.45, image_size=(64, 64, 64), pass_weights=(1.0,)),
+        Phase(until=0.42, image_size=(64, 64, 64), pass_weights=(1.0,)),
         Phase(until=1.0, image_size=(64, 96, 96), pass_weights=(0.5, 0.5, 1.0)),
     )
     freeze_norm_at: float = 0.65

@@ -97,13 +97,18 @@ def new_model(config: ModelConfig, seed: int) -> Text3DSAM:
     """A network with random weights, ready to be trained from scratch."""
     torch.manual_seed(seed)
     model = Text3DSAM(config)
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=0.02)
-        elif name.startswith("text_encoder") and isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=0.02)
+    text = model.text_encoder
+    # Words must outweigh positions, and attention must carry them to [CLS] undiminished: with
+    # BERT's own small initial weights all prompts look alike and stay so.
+    nn.init.normal_(text.embeddings.word_embeddings.weight)
+    nn.init.normal_(text.embeddings.position_embeddings.weight, std=0.1)
+    nn.init.zeros_(text.embeddings.token_type_embeddings.weight)
+    for module in text.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_normal_(module.weight)
             nn.init.zeros_(module.bias)
-        elif name.endswith("attn.qkv"):
-            # The encoder multiplies its attention scores by sqrt(head width): start them soft.
-            nn.init.normal_(module.weight, std=0.01)  # type: ignore[arg-type]
+    # The encoder multiplies its attention scores by sqrt(head width): start them soft.
+    for name, module in model.image_encoder.named_modules():
+        if isinstance(module, nn.Linear) and name.endswith("attn.qkv"):
+            nn.init.normal_(module.weight, std=0.01)
     return model

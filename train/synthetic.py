@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from examples.generate import KINDS, make_example
+from examples.volumes import KINDS, make_example
 from train.corpus import LabelledVolume, labelled_volume
 
 
