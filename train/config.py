@@ -81,6 +81,9 @@ class TrainConfig:
         learning_rate: Peak of AdamW's rate; linear warm-up, then cosine to zero.
         warmup_minutes: Length of the warm-up.
         weight_decay: Of AdamW, on matrices only.
+        text_steps: Steps of contrastive training on phrasings before the first image.
+        text_rate: Factor of the learning rate for text encoder and projector, which would
+            otherwise forget what those steps taught them.
         focal_weight: Factor of the focal term beside the Dice term.
         phases: Parts of the run, in order.
         freeze_norm_at: Share of the run after which BatchNorm uses its running statistics, so that
@@ -93,8 +96,10 @@ class TrainConfig:
 
     minutes: float = 75.0
     learning_rate: float = 4e-4
-    warmup_minutes: float = 1.0
+    warmup_minutes: float = 2.5
     weight_decay: float = 0.01
+    text_steps: int = 300
+    text_rate: float = 0.1
     focal_weight: float = 4.0
     phases: tuple[Phase, ...] = (
         Phase(until=0.42, image_size=(64, 64, 64), pass_weights=(1.0,)),

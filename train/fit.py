@@ -6,9 +6,11 @@ import csv
 import logging
 import math
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,6 +25,7 @@ from train.loss import dice_focal
 from train.phrasing import Phrasebook
 from train.sampling import Batch, StepStream
 from train.state import AveragedWeights, Progress, load_run, new_model, save_run, write_checkpoint
+from train.text_pretraining import pretrain_text
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +49,20 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = new_model(model_config, config.seed).to(device)
-    optimizer = torch.optim.AdamW(_parameter_groups(model, config.weight_decay))
+    optimizer = torch.optim.AdamW(_parameter_groups(model, config))
     average = AveragedWeights(model, config.ema_decay)
     run_file, progress = out / "run.pt", Progress()
     if run_file.exists():
         progress = load_run(run_file, model, optimizer, average)
         logger.info("resumed at step %d, %.1f min", progress.step, progress.seconds / 60)
+    if progress.step == 0:
+        classes = sorted({(v.dataset, c) for v in volumes for c in v.classes})
+        start = time.monotonic()
+        pretrain_text(
+            model, tokenizer, phrasebook, classes, steps=config.text_steps, seed=config.seed
+        )
+        average = AveragedWeights(model, config.ema_decay)
+        progress.seconds = time.monotonic() - start
     run = _Run(model, optimizer, average, tokenizer, config, progress, out)
     for phase in config.phases:
         if progress.share(config) < phase.until:
@@ -91,7 +102,8 @@ class _Run:
             if share >= phase.until:
                 break
             for group in self.optimizer.param_groups:
-                group["lr"] = _learning_rate(self.progress.seconds / 60, self.config)
+                rate = _learning_rate(self.progress.seconds / 60, self.config)
+                group["lr"] = rate * group["rate"]
             if share >= self.config.freeze_norm_at:
                 _freeze_norms(self.model)
             losses = self._step(batch, phase.pass_weights)
@@ -134,12 +146,18 @@ class _Run:
         return terms[-1].dice.item(), terms[-1].focal.item()
 
 
-def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
+def _parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+    """Text and image side at their own rates; vectors (norms, biases) without weight decay."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)
+    for name, parameter in model.named_parameters():
+        groups[name.startswith("text_"), parameter.ndim > 1].append(parameter)
     return [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+        {
+            "params": parameters,
+            "rate": config.text_rate if text else 1.0,
+            "weight_decay": config.weight_decay if matrix else 0.0,
+        }
+        for (text, matrix), parameters in groups.items()
     ]
 
 
