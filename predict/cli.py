@@ -106,7 +106,7 @@ def _run(options: argparse.Namespace) -> int:
     for source in tqdm(sources, unit="case", disable=len(sources) == 1, mininterval=1):
         report = predict_case(segmenter, source, options.outputs / source.name, case_options)
         if not report.good:
-            tqdm.write(f"{report.status}: {source.name}: {report.errors[0]}", file=sys.stderr)
+            tqdm.write(f"{report.status}: {report.errors[0]}", file=sys.stderr)
         reports.append(report)
     written = write_report(
         options.outputs,

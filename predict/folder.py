@@ -56,7 +56,7 @@ def predict_case(
         shape = case.image.shape
         report.lap("read", start)
         report.warnings += case.warnings
-        report.errors += case.rejected
+        report.errors += [f"{source.name}: {reason}" for reason in case.rejected]
         labels = _segment(segmenter, case, report, options)
         writing = time.perf_counter()
         write_labels(output, labels)

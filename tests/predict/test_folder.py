@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from predict import folder as folder_module
+from predict.bundle import load_bundle
+from predict.folder import Options, predict_case
+from predict.report import CaseReport
+from predict.segmenter import MaskLogits, Segmenter
+
+WriteNpz = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def segmenter(tiny_bundle: Path) -> Segmenter:
+    return Segmenter(load_bundle(tiny_bundle), torch.device("cpu"))
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    (tmp_path / "outputs").mkdir()
+    return tmp_path / "outputs" / "case.npz"
+
+
+def _read(path: Path) -> np.ndarray:
+    with np.load(path) as arrays:
+        assert list(arrays) == ["segs"]
+        return np.asarray(arrays["segs"])
+
+
+def _answer(*logits: np.ndarray) -> Callable[[list[str]], MaskLogits]:
+    stack = torch.from_numpy(np.stack(logits)).float()
+    return lambda texts: MaskLogits(stack[: len(texts)], (False,) * len(texts), {})
+
+
+def test_a_good_case(write_npz: WriteNpz, segmenter: Segmenter, output: Path) -> None:
+    report = predict_case(segmenter, write_npz(), output, Options())
+    assert report.status == "ok"
+    labels = _read(output)
+    assert labels.shape == (6, 7, 8)
+    assert labels.dtype == np.uint8
+    assert [p.voxels for p in report.prompts] == [(labels == i).sum() for i in (1, 2)]
+    assert {"read", "resize", "encode_image", "encode_text", "decode", "labels", "write"} < set(
+        report.seconds
+    )
+    assert report.peak_memory_mb > 0
+
+
+def test_ids_are_those_prompted(
+    write_npz: WriteNpz, segmenter: Segmenter, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    low, high = np.full((4, 4, 4), -1.0), np.full((4, 4, 4), -1.0)
+    low[:2], high[2:] = 1.0, 1.0
+    monkeypatch.setattr(segmenter, "predict", _answer(low, high))
+    prompts = {"200": "liver", "7": "spleen", "instance_label": 0}
+    report = predict_case(segmenter, write_npz(text_prompts=prompts), output, Options())
+    labels = _read(output)
+    assert set(np.unique(labels)) >= {7, 200}
+    assert labels[0, 0, 0] == 200
+    assert labels[-1, 0, 0] == 7
+    assert [p.class_id for p in report.prompts] == [200, 7]
+
+
+def _two_blobs() -> np.ndarray:
+    logits = np.full((6, 7, 8), -1.0)
+    logits[0, 0, 0] = 1.0
+    logits[3:, 3:, 3:] = 1.0
+    return logits
+
+
+def test_instances_are_separated_largest_first(
+    write_npz: WriteNpz, segmenter: Segmenter, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segmenter, "predict", _answer(_two_blobs()))
+    prompts = {"4": "nuclei", "5": "never read", "instance_label": 1}
+    report = predict_case(segmenter, write_npz(text_prompts=prompts), output, Options())
+    labels = _read(output)
+    assert labels[-1, -1, -1] == 1
+    assert labels[0, 0, 0] == 2
+    assert report.instances == 2
+    assert [p.class_id for p in report.prompts] == [4]
+    assert "only the first prompt" in report.warnings[0]
+
+
+def test_instances_beyond_255_are_dropped_and_counted(
+    write_npz: WriteNpz, segmenter: Segmenter, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkerboard = np.where(np.indices((12, 10, 10)).sum(0) % 2, -1.0, 1.0)
+    monkeypatch.setattr(segmenter, "predict", _answer(checkerboard))
+    prompts = {"1": "nuclei", "instance_label": 1}
+    path = write_npz(imgs=np.zeros((12, 10, 10), np.uint8), text_prompts=prompts)
+    report = predict_case(segmenter, path, output, Options())
+    assert _read(output).max() == 255
+    assert report.instances == 600
+    assert report.dropped_instances == 345
+    assert "345 of 600 instances dropped" in report.warnings[0]
+    predict_case(segmenter, path, output, Options(all_instances=True))
+    assert _read(output).dtype == np.int32
+    assert _read(output).max() == 600
+
+
+def test_a_prompt_without_voxels_is_not_found(
+    write_npz: WriteNpz, segmenter: Segmenter, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segmenter, "predict", _answer(*np.full((2, 4, 4, 4), -1.0)))
+    report = predict_case(segmenter, write_npz(), output, Options())
+    assert [p.to_dict()["found"] for p in report.prompts] == ["not found"] * 2
+    assert not _read(output).any()
+
+
+def test_rejected_prompts_make_a_case_partial(
+    write_npz: WriteNpz, segmenter: Segmenter, output: Path
+) -> None:
+    prompts = {"1": "liver", "999": "spleen", "instance_label": 0}
+    report = predict_case(segmenter, write_npz(text_prompts=prompts), output, Options())
+    assert report.status == "partial"
+    assert not report.good
+    assert "1..255" in report.errors[0]
+    assert output.exists()
+
+
+def test_a_long_prompt_is_reported(
+    write_npz: WriteNpz, segmenter: Segmenter, output: Path
+) -> None:
+    prompts = {"1": "liver " * 5000, "instance_label": 0}
+    report = predict_case(segmenter, write_npz(text_prompts=prompts), output, Options())
+    assert report.status == "ok"
+    assert "too long" in report.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"text_prompts": None},
+        {"text_prompts": {"instance_label": 0}},
+        {"text_prompts": np.array("liver")},
+        {"imgs": np.full((6, 7, 8), np.nan)},
+        {"imgs": np.zeros((6, 7, 8), np.complex64)},
+        {"imgs": np.zeros((6, 7), np.uint8)},
+        {"imgs": np.zeros((0, 7, 8), np.uint8)},
+    ],
+)
+def test_a_broken_case_still_gets_a_valid_background(
+    write_npz: WriteNpz, segmenter: Segmenter, output: Path, broken: dict[str, object]
+) -> None:
+    path = write_npz(**broken)
+    report = predict_case(segmenter, path, output, Options())
+    assert report.status == "failed"
+    assert report.errors[0].startswith("case.npz: ")
+    labels = _read(output)
+    image = broken.get("imgs")
+    assert labels.shape == (image.shape if isinstance(image, np.ndarray) else (6, 7, 8))
+    assert labels.dtype == np.uint8
+    assert not labels.any()
+
+
+def test_an_unidentifiable_case_gets_a_reason_and_no_output(
+    tmp_path: Path, segmenter: Segmenter, output: Path
+) -> None:
+    path = tmp_path / "noise.npz"
+    path.write_bytes(b"noise")
+    report = predict_case(segmenter, path, output, Options())
+    assert report.status == "failed"
+    assert "not a readable npz" in report.errors[0]
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a\nb"), MemoryError(), OSError("gone")])
+def test_any_failure_of_the_network_stays_with_its_case(
+    write_npz: WriteNpz,
+    segmenter: Segmenter,
+    output: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(segmenter, "set_image", fail)
+    report = predict_case(segmenter, write_npz(), output, Options())
+    assert report.status == "failed"
+    assert type(error).__name__ in report.errors[0]
+    assert "\n" not in report.errors[0]
+    assert _read(output).shape == (6, 7, 8)
+
+
+def test_a_full_disk_is_reported(
+    write_npz: WriteNpz, segmenter: Segmenter, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(folder_module, "write_labels", refuse)
+    report = predict_case(segmenter, write_npz(), output, Options())
+    assert report.status == "failed"
+    assert "No space left" in report.errors[0]
+    assert "no output could be written" in report.errors[-1]
+
+
+def test_existing_outputs_are_redone_unless_skipped(
+    write_npz: WriteNpz, segmenter: Segmenter, output: Path
+) -> None:
+    output.write_bytes(b"old")
+    report = predict_case(segmenter, write_npz(), output, Options(skip_existing=True))
+    assert report.status == "skipped"
+    assert output.read_bytes() == b"old"
+    assert predict_case(segmenter, write_npz(), output, Options()).status == "ok"
+    assert _read(output).shape == (6, 7, 8)
+
+
+def test_the_preview_is_named_in_the_report(
+    write_npz: WriteNpz, segmenter: Segmenter, output: Path, tmp_path: Path
+) -> None:
+    options = Options(preview=lambda case, labels: tmp_path / f"{case.name}.png")
+    report: CaseReport = predict_case(segmenter, write_npz(), output, options)
+    assert report.preview == str(tmp_path / "case.png")

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import torch
+
+from predict.report import CaseReport, PromptReport, format_table, write_report
+
+
+def _cases() -> list[CaseReport]:
+    good = CaseReport("a.npz", status="ok", seconds={"total": 1.25, "read": 0.5})
+    good.prompts = [PromptReport(3, "liver", 1200), PromptReport(9, "spleen", 0)]
+    bad = CaseReport("b.npz")
+    bad.fail("b.npz: not a readable npz (File is not a zip file)")
+    return [good, bad]
+
+
+def test_report_is_json_with_everything_needed(tmp_path: Path) -> None:
+    path = write_report(
+        tmp_path,
+        _cases(),
+        device=torch.device("cpu"),
+        bundle="weights/default",
+        bundle_sha256="ab" * 32,
+        seconds=2.0,
+    )
+    report = json.loads(path.read_text())
+    assert report["device"] == "cpu"
+    assert report["bundle_sha256"] == "ab" * 32
+    assert {"python", "torch", "numpy"} == set(report["versions"])
+    good, bad = report["cases"]
+    assert [p["found"] for p in good["prompts"]] == [1200, "not found"]
+    assert good["seconds"]["read"] == 0.5
+    assert bad["status"] == "failed"
+    assert "not a zip" in bad["errors"][0]
+    assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_table_names_prompts_and_problems() -> None:
+    table = format_table(_cases())
+    assert "1200 voxels" in table
+    assert "not found" in table
+    assert "! b.npz: not a readable npz" in table
+    assert all(line == line.rstrip() for line in table.splitlines())
+
+
+def test_laps_are_seconds_since_a_start() -> None:
+    report = CaseReport("a.npz")
+    report.lap("read", time.perf_counter() - 1)
+    assert 1 <= report.seconds["read"] < 2
