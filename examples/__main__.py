@@ -32,7 +32,7 @@ def write_examples(folder: Path) -> list[Path]:
             path = folder / part / f"{example.name}.npz"
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():
-                np.savez_compressed(path, **arrays)
+                np.savez_compressed(path, allow_pickle=True, **arrays)
             written.append(path)
     return written
 

@@ -37,7 +37,9 @@ def blur(volume: np.ndarray, passes: int = 1) -> np.ndarray:
     """Smooth by (1, 2, 1)/4 along every axis, ``passes`` times; borders are repeated."""
     for _ in range(passes):
         for axis in range(volume.ndim):
-            padded = np.pad(volume, [(1, 1) if a == axis else (0, 0) for a in range(3)], mode="edge")
+            padded = np.pad(
+                volume, [(1, 1) if a == axis else (0, 0) for a in range(3)], mode="edge"
+            )
             n = volume.shape[axis]
             before, middle, after = (
                 np.take(padded, np.arange(start, start + n), axis=axis) for start in range(3)
@@ -54,4 +56,4 @@ def texture(shape: Shape3d, rng: np.random.Generator, passes: int) -> np.ndarray
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
     """Round and clip to 0..255."""
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(image), 0, 255), dtype=np.uint8)

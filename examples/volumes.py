@@ -6,7 +6,7 @@ right to left, so the liver lies at small and the left kidney at large W.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,7 @@ class Example:
     image: np.ndarray
     labels: np.ndarray
     spacing: Triple
-    prompts: dict[int, tuple[str, ...]]
+    prompts: Mapping[int, tuple[str, ...]]
     instance: bool = False
 
 

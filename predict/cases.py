@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import numpy as np
 from predict.errors import CaseError
 
 MAX_ID = 255
+MAX_CHARACTERS = 100_000
 INSTANCE_KEY = "instance_label"
 SAMPLE_VOXELS = 2_000_000
 Spacing = tuple[float, float, float]
@@ -67,7 +69,9 @@ def parse_prompts(value: object) -> ParsedPrompts:
         CaseError: Not a table, or no prompt is left.
     """
     if not isinstance(value, Mapping):
-        raise CaseError(f"text_prompts: expected a dict, received {type(value).__name__}")
+        raise CaseError(
+            f"text_prompts has no prompts: expected a dict, received {type(value).__name__}"
+        )
     prompts: dict[int, Prompt] = {}
     rejected = []
     for key, text in value.items():
@@ -76,54 +80,70 @@ def parse_prompts(value: object) -> ParsedPrompts:
         try:
             prompt = _parse_prompt(key, text)
             if prompt.class_id in prompts:
-                raise CaseError(f"prompt {key!r}: class id {prompt.class_id} was already given")
+                raise CaseError(
+                    f"prompt {reprlib.repr(key)}: class id {prompt.class_id} was already given"
+                )
             prompts[prompt.class_id] = prompt
         except CaseError as error:
             rejected.append(str(error))
     if not prompts:
-        reason = f" ({rejected[0]})" if rejected else ""
-        raise CaseError(f"text_prompts: expected at least one usable prompt, received none{reason}")
+        received = f"none ({rejected[0]})" if rejected else "none"
+        raise CaseError(
+            f"text_prompts has no prompts: expected at least one usable prompt, received {received}"
+        )
     instance, warnings = _parse_instance_flag(value)
     return ParsedPrompts(tuple(prompts.values()), instance, warnings, tuple(rejected))
 
 
 def _parse_prompt(key: object, text: object) -> Prompt:
-    shown = repr(key)[:40]
-    if isinstance(key, str) and key.strip().isascii() and key.strip().isdigit() and len(key) < 20:
-        class_id = int(key)
-    elif isinstance(key, numbers.Integral) and not isinstance(key, bool):
-        class_id = int(key)
-    else:
+    shown = reprlib.repr(key)
+    class_id = _class_id(key)
+    if class_id is None:
         raise CaseError(f"prompt {shown}: expected an integer class id")
     if not 1 <= class_id <= MAX_ID:
         raise CaseError(f"prompt {shown}: expected a class id in 1..{MAX_ID}")
     if not isinstance(text, str):
         raise CaseError(f"prompt {shown}: expected text, received {type(text).__name__}")
+    if len(text) > MAX_CHARACTERS:
+        raise CaseError(
+            f"prompt {shown}: expected at most {MAX_CHARACTERS} characters, received {len(text)}"
+        )
     if not text.strip():
         raise CaseError(f"prompt {shown}: the text is empty")
     return Prompt(class_id=class_id, text=str(text))
+
+
+def _class_id(key: object) -> int | None:
+    if isinstance(key, bool):
+        return None
+    if isinstance(key, numbers.Integral):
+        return int(key)
+    if isinstance(key, str) and len(key) < 20 and key.strip().isascii() and key.strip().isdigit():
+        return int(key)
+    return None
 
 
 def _parse_instance_flag(table: Mapping[object, object]) -> tuple[bool, tuple[str, ...]]:
     if INSTANCE_KEY not in table:
         return False, (f"{INSTANCE_KEY} is missing: taken as 0 (semantic)",)
     flag = table[INSTANCE_KEY]
-    if flag in (0, 1):
-        return bool(flag), ()
-    if flag in ("0", "1"):
-        return flag == "1", ()
-    return False, (f"{INSTANCE_KEY}: expected 0 or 1, received {repr(flag)[:40]}: taken as 0",)
+    if isinstance(flag, str | numbers.Real | np.bool_) and flag in (0, 1, "0", "1"):
+        return flag in (1, "1"), ()
+    shown = reprlib.repr(flag)
+    return False, (f"{INSTANCE_KEY}: expected 0 or 1, received {shown}: taken as 0",)
 
 
 def check_spacing(value: object) -> tuple[Spacing, tuple[str, ...]]:
     """Voxel size (x, y, z) in mm; anything but three positive numbers becomes 1 with a warning."""
     try:
-        sizes = [float(s) for s in np.asarray(value, dtype=np.float64).reshape(-1)]
-    except (TypeError, ValueError):
-        sizes = []
-    if len(sizes) == 3 and all(math.isfinite(s) and s > 0 for s in sizes):
-        return (sizes[0], sizes[1], sizes[2]), ()
-    shown = "none" if value is None else str(value).replace("\n", " ")[:60]
+        sizes = np.asarray(value).reshape(-1)
+    except ValueError:  # lists of different lengths
+        sizes = np.empty(0)
+    if sizes.shape == (3,) and sizes.dtype.kind in "iuf":
+        x, y, z = (float(size) for size in sizes)
+        if all(math.isfinite(size) and size > 0 for size in (x, y, z)):
+            return (x, y, z), ()
+    shown = "none" if value is None else " ".join(str(value).split())[:60]
     message = f"spacing: expected three positive numbers (mm), received {shown}: taken as 1, 1, 1"
     return (1.0, 1.0, 1.0), (message,)
 
@@ -132,7 +152,15 @@ def normalise_image(image: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     """Make an image what the network was trained on: (D, H, W), real, finite, 0..255.
 
     Intensities outside of 0..255 are clipped at the 0.5th and 99.5th percentile and rescaled
-    (paper Sec. 3.2, for images that are not in the range yet).
+    (paper Sec. 3.2, for images that are not in the range yet); NaN and infinity become 0.
+    uint8 is returned as it is, without a look at its voxels.
+
+    Args:
+        image: (D, H, W), any real dtype, byte order and memory order.
+
+    Returns:
+        The image as uint8 (integers and booleans in the range) or float32, in native byte order,
+        and one line for each thing that was repaired.
 
     Raises:
         CaseError: Not three axes, an empty axis, not real numbers, or no finite voxel.
@@ -150,6 +178,9 @@ def normalise_image(image: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         raise CaseError(f"imgs: expected real numbers, received {image.dtype}", shape=image.shape)
     warnings: list[str] = []
     if image.dtype.kind == "f":
+        if image.dtype.itemsize > 8:
+            with np.errstate(over="ignore"):
+                image = image.astype(np.float64)
         image = _replace_non_finite(image, warnings)
     low, high = image.min(), image.max()
     if low < 0 or high > 255:
@@ -169,16 +200,21 @@ def _replace_non_finite(image: np.ndarray, warnings: list[str]) -> np.ndarray:
         raise CaseError("imgs: expected finite values, received none", shape=image.shape)
     if missing == 0:
         return image
-    warnings.append(f"imgs: {missing} voxels are NaN or infinite: taken as the smallest value")
-    return np.where(finite, image, image[finite].min())
+    warnings.append(f"imgs: {missing} voxels are NaN or infinite: taken as 0")
+    return np.where(finite, image, image.dtype.type(0))
 
 
 def _rescale(image: np.ndarray) -> np.ndarray:
-    step = max(1, math.ceil((image.size / SAMPLE_VOXELS) ** (1 / 3)))
-    sample = image[::step, ::step, ::step].astype(np.float64)
+    # An odd step does not fall in with axes whose lengths are powers of two.
+    step = math.ceil(image.size / SAMPLE_VOXELS) | 1
+    sample = image.ravel(order="K")[::step].astype(np.float64) / 255
     low, high = np.percentile(sample, (0.5, 99.5))
-    scale = 255 / (high - low) if high > low else 0.0
-    result = np.empty(image.shape, np.float32)
-    for index, plane in enumerate(image):
-        result[index] = (np.clip(plane.astype(np.float64), low, high) - low) * scale
+    if low == high:  # a few bright voxels on an even ground
+        low, high = float(image.min()) / 255, float(image.max()) / 255
+    result = np.zeros(image.shape, np.float32)
+    if high > low:
+        # Divided before anything is subtracted: the widest range must not overflow.
+        for index, plane in enumerate(image):
+            clipped = np.clip(plane.astype(np.float64) / 255, low, high)
+            result[index] = (clipped - low) / (high - low) * 255
     return result

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def export_bundle(
         "provenance": {
             "source": source or checkpoint.name,
             "checkpoint_dtype": sorted({str(t.dtype).split(".")[-1] for t in original.values()}),
-            "exported": datetime.now(timezone.utc).date().isoformat(),
+            "exported": datetime.now(UTC).date().isoformat(),
         },
     }
     bundle.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,9 @@ def _published_config(
                 shapes[f"image_encoder.encoder.{k}"][0]
                 for k in ("s0.0.0.c1.0.weight", *(f"s{i}.0.proj.weight" for i in (1, 2, 3, 4)))
             ),
-            depths=tuple(_count_modules(shapes, f"image_encoder.encoder.s{i}.") for i in (1, 2, 3, 4)),
+            depths=tuple(
+                _count_modules(shapes, f"image_encoder.encoder.s{i}.") for i in (1, 2, 3, 4)
+            ),
         ),
         text_encoder=TextEncoderConfig(
             vocab_size=words[0],
@@ -195,9 +197,7 @@ def _is_sensitive(key: str, tensor: torch.Tensor) -> bool:
 
 def _count_parameters(tensors: Mapping[str, torch.Tensor]) -> int:
     buffers = ("running_mean", "running_var", "num_batches_tracked", "gaussian_matrix", "_ids")
-    return sum(
-        t.numel() for k, t in tensors.items() if not k.endswith(buffers)
-    )
+    return sum(t.numel() for k, t in tensors.items() if not k.endswith(buffers))
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

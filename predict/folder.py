@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from predict.cases import Case
 from predict.errors import CaseError
@@ -37,9 +36,7 @@ class Options:
     preview: Callable[[Case, np.ndarray], Path] | None = None
 
 
-def predict_case(
-    segmenter: Segmenter, source: Path, output: Path, options: Options
-) -> CaseReport:
+def predict_case(segmenter: Segmenter, source: Path, output: Path, options: Options) -> CaseReport:
     """Read, segment and write one case.
 
     Whatever goes wrong, an all-background output of the right shape is written where the shape
@@ -75,9 +72,7 @@ def predict_case(
     return report
 
 
-def _segment(
-    segmenter: Segmenter, case: Case, report: CaseReport, options: Options
-) -> np.ndarray:
+def _segment(segmenter: Segmenter, case: Case, report: CaseReport, options: Options) -> np.ndarray:
     prompts = case.prompts[:1] if case.instance else case.prompts
     if len(prompts) < len(case.prompts):
         report.warnings.append(
@@ -98,29 +93,27 @@ def _segment(
         found = count_voxels(labels)
     report.lap("labels", start)
     for prompt, truncated in zip(prompts, answer.truncated, strict=True):
-        report.prompts.append(PromptReport(prompt.class_id, prompt.text, found.get(prompt.class_id, 0)))
+        report.prompts.append(
+            PromptReport(prompt.class_id, prompt.text, found.get(prompt.class_id, 0))
+        )
         if truncated:
             report.warnings.append(f"prompt {prompt.class_id} is too long: its end was not read")
     return labels
 
 
-def _instance_labels(
-    instances: Instances, report: CaseReport, options: Options
-) -> np.ndarray:
+def _instance_labels(instances: Instances, report: CaseReport, options: Options) -> np.ndarray:
     if options.all_instances:
         return instances.labels
     labels, dropped = cap_instances(instances.labels)
     if dropped:
         report.warnings.append(
-            f"{dropped} of {instances.count} instances dropped: ids end at 255, the largest are kept"
+            f"{dropped} of {instances.count} instances dropped: ids end at 255, largest first"
         )
     report.dropped_instances = dropped
     return labels
 
 
-def _write_background(
-    output: Path, shape: tuple[int, ...] | None, report: CaseReport
-) -> None:
+def _write_background(output: Path, shape: tuple[int, ...] | None, report: CaseReport) -> None:
     """Write an all-background answer if none can be made; a failing disk adds to the report."""
     if shape is None:
         return

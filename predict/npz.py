@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 import os
+import struct
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -16,7 +20,14 @@ from predict.errors import CaseError, UsageError
 from predict.pickles import MAX_BYTES, load_restricted
 
 SMALL_MEMBER = 2 * MAX_BYTES
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
+HEADER_BYTES = 16 * 2**10
+MAX_AXES = 32
+# RuntimeError is also zipfile's word for an encrypted member.
+DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    *(ValueError, OverflowError, RuntimeError),
+)
+Header = tuple[tuple[int, ...], np.dtype[np.generic]]
 
 
 def list_cases(folder: Path) -> list[Path]:
@@ -46,8 +57,7 @@ def read_case(path: Path, *, max_bytes: int | None = None) -> Case:
     """
     shape: tuple[int, ...] | None = None
     try:
-        if not path.is_file():
-            raise CaseError("expected a file")
+        _check_regular(path)
         with zipfile.ZipFile(path) as archive:
             limit = default_limit() if max_bytes is None else max_bytes
             header = _read_header(archive, "imgs", limit)
@@ -56,13 +66,14 @@ def read_case(path: Path, *, max_bytes: int | None = None) -> Case:
             spacing, more = check_spacing(_read_spacing(archive))
             parsed = parse_prompts(_read_prompts(archive))
     except CaseError as error:
-        raise CaseError(f"{path.name}: {error}", shape=error.shape or shape) from error
+        message = _line(f"{path.name}: {error}")
+        raise CaseError(message, shape=error.shape or shape) from error
     except MemoryError as error:
-        raise CaseError(f"{path.name}: does not fit into memory", shape=shape) from error
+        message = _line(f"{path.name}: does not fit into memory")
+        raise CaseError(message, shape=shape) from error
     except DAMAGE as error:
-        raise CaseError(f"{path.name}: not a readable npz ({_line(error)})", shape=shape) from error
-    except RuntimeError as error:  # zipfile's word for an encrypted member
-        raise CaseError(f"{path.name}: {_line(error)}", shape=shape) from error
+        message = _line(f"{path.name}: not a readable npz ({error or type(error).__name__})")
+        raise CaseError(message, shape=shape) from error
     return Case(
         name=path.name.removesuffix(".npz"),
         image=image,
@@ -80,13 +91,15 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
     Raises:
         OSError: The disk or folder refuses; nothing is left behind.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{os.urandom(8).hex()}.partial")
     try:
-        with partial.open("wb") as file:
+        with partial.open("xb") as file:
             np.savez_compressed(file, segs=labels)
         os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
 
 
 def default_limit() -> int:
@@ -100,35 +113,49 @@ def default_limit() -> int:
     return memory // 2
 
 
-def _read_header(
-    archive: zipfile.ZipFile, key: str, limit: int
-) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
+def _check_regular(path: Path) -> None:
+    if path.is_symlink():
+        raise CaseError("expected a file, received a symbolic link")
+    if not path.is_file():
+        received = "a folder" if path.is_dir() else "something else" if path.exists() else "nothing"
+        raise CaseError(f"expected a file, received {received}")
+
+
+def _read_header(archive: zipfile.ZipFile, key: str, limit: int) -> Header:
     """Shape and dtype of a member whose size is what its header says and within the limit."""
     info = _member(archive, key)
     with archive.open(info) as file:
-        version = npy.read_magic(file)
-        reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = reader(file)
-        header_bytes = file.tell()
+        shape, dtype, header_bytes = _parse_header(key, file)
+    if len(shape) > MAX_AXES or min(shape, default=0) < 0:
+        raise CaseError(f"{key}: expected a shape, received {shape}")
+    # Counted without empty axes, which could hide others that no memory holds.
+    bound = math.prod(max(n, 1) for n in shape) * max(dtype.itemsize, 1)
+    if bound > limit:
+        raise CaseError(f"{key}: shape {shape} needs {bound} bytes, at most {limit} are accepted")
     if dtype.hasobject:
-        raise CaseError(f"{key}: expected numbers, received pickled objects")
-    size = dtype.itemsize
-    for n in shape:
-        size *= n
-    if size > limit:
-        raise CaseError(f"{key}: shape {shape} needs {size} bytes, at most {limit} are accepted")
-    if info.file_size - header_bytes != size:
+        raise CaseError(f"{key}: expected numbers, received pickled objects", shape=shape)
+    size, held = math.prod(shape) * dtype.itemsize, info.file_size - header_bytes
+    if held != size:
         raise CaseError(
-            f"{key}: shape {shape} needs {size} bytes, the file holds "
-            f"{info.file_size - header_bytes}",
-            shape=shape,
+            f"{key}: shape {shape} needs {size} bytes, the file holds {held}", shape=shape
         )
     return shape, dtype
 
 
-def _read_image(
-    archive: zipfile.ZipFile, header: tuple[tuple[int, ...], np.dtype[np.generic]]
-) -> np.ndarray:
+def _parse_header(key: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic], int]:
+    """Shape, dtype and length of an npy header, of which only a bounded part is unpacked."""
+    data = io.BytesIO(file.read(HEADER_BYTES))
+    try:
+        version = npy.read_magic(data)
+        reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = reader(data)
+    except Exception as error:
+        # The header is a Python literal, and a hostile one can raise almost anything.
+        raise CaseError(f"{key}: expected an npy header, received {error}") from error
+    return shape, dtype, data.tell()
+
+
+def _read_image(archive: zipfile.ZipFile, header: Header) -> np.ndarray:
     shape, dtype = header
     if dtype.kind not in "biuf":
         raise CaseError(f"imgs: expected real numbers, received {dtype}", shape=shape)
@@ -152,23 +179,26 @@ def _read_prompts(archive: zipfile.ZipFile) -> object:
         raise CaseError(
             f"text_prompts: expected at most {SMALL_MEMBER} bytes, received {info.file_size}"
         )
-    with archive.open(info) as file:
-        data = io.BytesIO(file.read(SMALL_MEMBER))
-    version = npy.read_magic(data)
-    reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    _, _, dtype = reader(data)
+    data = archive.read(info)
+    _, dtype, header_bytes = _parse_header("text_prompts", io.BytesIO(data))
     if not dtype.hasobject:
         raise CaseError(f"text_prompts: expected a pickled dict, received an array of {dtype}")
-    return load_restricted(data.read())
+    return load_restricted(data[header_bytes:])
 
 
 def _member(archive: zipfile.ZipFile, key: str) -> zipfile.ZipInfo:
     try:
-        return archive.getinfo(f"{key}.npy")
+        info = archive.getinfo(f"{key}.npy")
     except KeyError:
         held = ", ".join(name.removesuffix(".npy") for name in archive.namelist()[:6]) or "nothing"
         raise CaseError(f"expected the key {key}, received {held}") from None
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise CaseError(
+            f"{key}: expected stored or deflated, received compression {info.compress_type}"
+        )
+    return info
 
 
-def _line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+def _line(text: str) -> str:
+    """One line of bounded length, whatever an unknown sender put into names and headers."""
+    return "".join(c if c.isprintable() else "?" for c in text[:300])

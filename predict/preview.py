@@ -80,7 +80,7 @@ def _panel_size(shape: tuple[int, ...], spacing: list[float]) -> tuple[int, int]
 
 
 def _to_grey(plane: np.ndarray) -> np.ndarray:
-    return np.clip(plane, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(plane, 0, 255), dtype=np.uint8)
 
 
 def _overlay(grey: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-CHUNK_BYTES = 64 * 2**20
+CHUNK_BYTES = 8 * 2**20
 
 
 class AxisTaps(NamedTuple):
@@ -21,58 +21,56 @@ class AxisTaps(NamedTuple):
     Attributes:
         lower: (n_out,) int64 index of the lower neighbour.
         upper: (n_out,) int64 index of the upper neighbour.
-        fraction: (n_out,) float32 weight of the upper neighbour.
+        fraction: (n_out,) float32 weight of the upper neighbour, in [0, 1).
     """
 
     lower: torch.Tensor
     upper: torch.Tensor
     fraction: torch.Tensor
 
-    def matrix(self, n_in: int, start: int = 0, stop: int | None = None) -> torch.Tensor:
-        """Rows ``start:stop`` of the interpolation as a dense (rows, n_in) float32 matrix."""
-        lower, upper, fraction = (t[start:stop, None] for t in self)
-        matrix = torch.zeros(len(lower), n_in, device=fraction.device)
-        matrix.scatter_add_(1, lower, 1 - fraction)
-        return matrix.scatter_add_(1, upper, fraction)
+    def matrix(self, n_in: int) -> torch.Tensor:
+        """The same interpolation as a dense (n_out, n_in) float32 matrix."""
+        matrix = torch.zeros(len(self.lower), n_in)
+        matrix.scatter_add_(1, self.lower[:, None], 1 - self.fraction[:, None])
+        return matrix.scatter_add_(1, self.upper[:, None], self.fraction[:, None])
 
 
-def axis_taps(n_in: int, n_out: int, device: torch.device | None = None) -> AxisTaps:
+def axis_taps(n_in: int, n_out: int) -> AxisTaps:
     """Taps that resize an axis from ``n_in`` to ``n_out`` positions."""
-    scale = n_in / n_out
-    position = ((torch.arange(n_out, dtype=torch.float32) + 0.5) * scale - 0.5).clamp(min=0)
-    lower = position.long().clamp(max=n_in - 1)
-    upper = (lower + 1).clamp(max=n_in - 1)
-    taps = AxisTaps(lower, upper, (position - lower).clamp(max=1))
-    return AxisTaps(*(t.to(device) for t in taps))
+    centres = torch.arange(n_out, dtype=torch.float32) + 0.5
+    position = (centres * (n_in / n_out) - 0.5).clamp(min=0)
+    lower = position.long()
+    return AxisTaps(lower, (lower + 1).clamp(max=n_in - 1), position - lower)
 
 
 def resize_volume(
     image: np.ndarray, size: tuple[int, int, int], device: torch.device
 ) -> torch.Tensor:
-    """Resize a volume as the published code does, reading only the slices it needs.
+    """Resize a volume as the published code does, a few of the slices it needs at a time.
 
     Args:
-        image: (D, H, W), any real dtype and memory layout.
+        image: (D, H, W), any real dtype and memory layout; not modified, not referred to.
         size: (d, h, w).
-        device: Where the result is wanted; slices travel in their own dtype.
+        device: Where the result is wanted; uint8 slices travel as they are.
 
     Returns:
         (1, 1, d, h, w) float32.
     """
     taps = axis_taps(image.shape[0], size[0])
-    per_slice = 8 * image.shape[1] * image.shape[2]
-    chunk = max(1, CHUNK_BYTES // per_slice)
+    chunk = max(1, CHUNK_BYTES // (2 * 4 * image.shape[1] * image.shape[2]))
     result = torch.empty(1, 1, *size, device=device)
     for start in range(0, size[0], chunk):
-        stop = min(start + chunk, size[0])
-        lower, upper = (_slices(image, t[start:stop], device) for t in taps[:2])
-        fraction = taps.fraction[start:stop, None, None].to(device)
-        slices = torch.lerp(lower, upper, fraction)[None]
-        if slices.shape[2:] != size[1:]:
-            slices = F.interpolate(slices, size[1:], mode="bilinear", align_corners=False)
-        result[0, 0, start:stop] = slices[0]
+        lower, upper, fraction = (t[start : start + chunk] for t in taps)
+        needed, places = np.unique(torch.stack((lower, upper)), return_inverse=True)
+        slices = _read_slices(image, needed, device)[None]
+        slices = F.interpolate(slices, size[1:], mode="bilinear", align_corners=False)[0]
+        below, above = slices[torch.from_numpy(places).to(device)]
+        weight = fraction[:, None, None].to(device)
+        result[0, 0, start : start + chunk] = torch.lerp(below, above, weight)
     return result
 
 
-def _slices(image: np.ndarray, index: torch.Tensor, device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image[index.numpy()])).to(device).float()
+def _read_slices(image: np.ndarray, index: np.ndarray, device: torch.device) -> torch.Tensor:
+    dtype = np.uint8 if image.dtype == np.uint8 else np.float32
+    slices = np.ascontiguousarray(image[index], dtype=dtype)
+    return torch.from_numpy(slices).to(device).float()

@@ -51,7 +51,9 @@ class Segmenter:
     BF16 autocast on CUDA, float32 on the CPU. Not thread-safe: it holds the current image.
     """
 
-    def __init__(self, bundle: Bundle, device: torch.device, *, batch_size: int | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, device: torch.device, *, batch_size: int | None = None
+    ) -> None:
         """Move the model to the device.
 
         Args:
@@ -135,9 +137,7 @@ class Segmenter:
         return max(1, min(32, budget // per_prompt))
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"
-        )
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
 
 
 class _Stopwatch:

@@ -53,9 +53,9 @@ class PromptTokenizer:
         """
         rows, truncated = [], []
         for encoding in self.tokenizer.encode_batch(list(texts)):
-            ids = encoding.ids
-            truncated.append(len(ids) > max_length)
-            rows.append(ids if len(ids) <= max_length else [*ids[: max_length - 1], ids[-1]])
+            row = encoding.ids
+            truncated.append(len(row) > max_length)
+            rows.append(row if len(row) <= max_length else [*row[: max_length - 1], row[-1]])
         longest = max((len(row) for row in rows), default=0)
         ids = torch.zeros(len(rows), longest, dtype=torch.int64)
         mask = torch.zeros_like(ids)

@@ -24,7 +24,22 @@ from predict.model.config import (
 from predict.model.text3dsam import Text3DSAM
 
 ROOT = Path(__file__).resolve().parents[1]
-WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] liver kidney left right in ct the spleen segment".split()
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "liver",
+    "kidney",
+    "left",
+    "right",
+    "in",
+    "ct",
+    "the",
+    "spleen",
+    "segment",
+]
 
 
 @pytest.fixture(scope="session")

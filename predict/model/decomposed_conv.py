@@ -35,7 +35,9 @@ class DecomposedConv3d(nn.Module):
                 padding=(padding[0], padding[1], padding[2]),
                 groups=groups,
             )
-            return nn.Sequential(conv, nn.BatchNorm3d(out_channels)) if norm else nn.Sequential(conv)
+            return (
+                nn.Sequential(conv, nn.BatchNorm3d(out_channels)) if norm else nn.Sequential(conv)
+            )
 
         self.c1, self.c2, self.c3 = branch(0), branch(1), branch(2)
 

@@ -58,7 +58,7 @@ class ConvBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, D, H, W) -> (N, C', D', H', W')."""
         x = _downsample(x, self.proj)
-        update = self.mlp(self.dwconv(x).movedim(1, -1)) * self.scale
+        update: Tensor = self.mlp(self.dwconv(x).movedim(1, -1)) * self.scale
         return x + update.movedim(-1, 1)
 
 
@@ -152,7 +152,9 @@ class DCFormer(nn.Module):
         self.s1, self.s2, self.s3 = (
             nn.Sequential(
                 *(
-                    ConvBlock(width[i], config.kernels[i - 1], config, width[i - 1] if j == 0 else None)
+                    ConvBlock(
+                        width[i], config.kernels[i - 1], config, width[i - 1] if j == 0 else None
+                    )
                     for j in range(config.depths[i - 1])
                 )
             )

@@ -1,4 +1,4 @@
-"""Mask decoder: two-way transformer, upscaling with skips, dynamic kernels (paper Sec. 2.3, Fig. 4)."""
+"""Mask decoder: two-way transformer, upscaling, dynamic kernels (paper Sec. 2.3, Fig. 4)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ImageFeatures(NamedTuple):
 
 
 class LayerNorm3d(nn.Module):
-    """LayerNorm over the channels of (N, C, D, H, W)."""
+    """LayerNorm over the channels of (N, C, D, H, W), in the precision of its weights."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class LayerNorm3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, D, H, W) -> the same shape."""
-        channels_last = x.movedim(1, -1)
+        channels_last = x.movedim(1, -1).to(self.weight.dtype)
         y = F.layer_norm(channels_last, self.weight.shape, self.weight, self.bias, eps=1e-6)
         return y.movedim(-1, 1)
 

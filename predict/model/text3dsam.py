@@ -49,7 +49,7 @@ class Text3DSAM(nn.Module):
     def image_features(self, maps: Sequence[Tensor]) -> ImageFeatures:
         """The five encoder maps -> what the decoder needs of them."""
         positions = self.seg_decoder.prompt_encoder.pe_layer(maps[4].shape[2:])
-        return self.seg_decoder.mask_decoder.image_features(maps, positions)  # type: ignore[no-any-return]
+        return self.seg_decoder.mask_decoder.image_features(maps, positions)
 
     def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:
         """(N, L) token ids and mask -> (N, E) embeddings, one per prompt."""

@@ -24,7 +24,7 @@ class Attention(nn.Module):
         """(N, queries, E), (N, keys, E), (N, keys, E) -> (N, queries, E)."""
 
         def heads(x: Tensor) -> Tensor:
-            return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            return x.reshape(*x.shape[:2], self.num_heads, -1).transpose(1, 2)
 
         y = F.scaled_dot_product_attention(
             heads(self.q_proj(q)), heads(self.k_proj(k)), heads(self.v_proj(v))
@@ -67,7 +67,7 @@ class TwoWayBlock(nn.Module):
     def forward(
         self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Tokens (N, T, E) and image (N, V, E) in and out; positions enter queries and keys only."""
+        """Tokens (N, T, E) and image (N, V, E) in and out; only queries and keys get positions."""
         if self.first:
             tokens = self.norm1(self.self_attn(tokens, tokens, tokens))
         else:

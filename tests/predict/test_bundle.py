@@ -54,7 +54,7 @@ def _swap_config(folder: Path) -> None:
 @pytest.mark.parametrize("damage", [_flip_a_bit, _truncate, _swap_config])
 def test_a_changed_file_is_refused(copy: Path, damage: Callable[[Path], None]) -> None:
     damage(copy)
-    with pytest.raises(BundleError, match="SHA-256 expected .* received"):
+    with pytest.raises(BundleError, match=r"SHA-256 expected .* received"):
         load_bundle(copy)
 
 

@@ -126,13 +126,13 @@ def test_values_up_to_one_are_left_with_a_warning() -> None:
     assert "left as it is" in warnings[0]
 
 
-def test_nan_and_infinity_become_the_smallest_value() -> None:
+def test_nan_and_infinity_become_zero() -> None:
     image = np.full((2, 2, 2), 7.0)
     image[0, 0] = 5.0, np.nan
     image[1, 1, 1] = np.inf
     result, warnings = normalise_image(image)
     assert np.isfinite(result).all()
-    assert result[0, 0, 1] == result[1, 1, 1] == 5.0
+    assert result[0, 0, 1] == result[1, 1, 1] == 0.0
     assert "2 voxels" in warnings[0]
 
 

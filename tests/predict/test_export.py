@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
@@ -83,7 +82,7 @@ def test_a_missing_tensor_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     tensors = load_file(checkpoint / WEIGHTS)
     del tensors["text_projector.0.weight"]
     save_file(tensors, checkpoint / WEIGHTS)
-    with pytest.raises(BundleError, match="1 tensors missing .*text_projector"):
+    with pytest.raises(BundleError, match=r"1 tensors missing .*text_projector"):
         export_bundle(checkpoint, tmp_path / "bundle")
 
 
@@ -121,7 +120,7 @@ def test_a_tokenizer_larger_than_the_text_encoder_is_refused(
 
 @pytest.mark.parametrize("size", ["small", "official"])
 def test_a_published_config_is_completed_from_the_weights(
-    size: str, kit: Path, shared: Path, fill: ModuleType, tmp_path: Path
+    size: str, kit: Path, shared: Path, tmp_path: Path
 ) -> None:
     """config.json of the published form says little; widths and depths come from the tensors."""
     configs = json.loads((kit / "configs.json").read_text())

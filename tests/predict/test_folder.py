@@ -124,9 +124,7 @@ def test_rejected_prompts_make_a_case_partial(
     assert output.exists()
 
 
-def test_a_long_prompt_is_reported(
-    write_npz: WriteNpz, segmenter: Segmenter, output: Path
-) -> None:
+def test_a_long_prompt_is_reported(write_npz: WriteNpz, segmenter: Segmenter, output: Path) -> None:
     prompts = {"1": "liver " * 5000, "instance_label": 0}
     report = predict_case(segmenter, write_npz(text_prompts=prompts), output, Options())
     assert report.status == "ok"
@@ -216,6 +214,6 @@ def test_existing_outputs_are_redone_unless_skipped(
 def test_the_preview_is_named_in_the_report(
     write_npz: WriteNpz, segmenter: Segmenter, output: Path, tmp_path: Path
 ) -> None:
-    options = Options(preview=lambda case, labels: tmp_path / f"{case.name}.png")
+    options = Options(preview=lambda case, _: tmp_path / f"{case.name}.png")
     report: CaseReport = predict_case(segmenter, write_npz(), output, options)
     assert report.preview == str(tmp_path / "case.png")

@@ -22,9 +22,7 @@ LARGEST_MARGIN = 1e-3
 
 
 @pytest.fixture(scope="module")
-def segmenter(
-    kit: Path, fill: ModuleType, tmp_path_factory: pytest.TempPathFactory
-) -> Segmenter:
+def segmenter(kit: Path, fill: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
     """The kit's small network, taken through the export of a published-style folder."""
     configs = json.loads((kit / "configs.json").read_text())
     config, folder = configs["small"], tmp_path_factory.mktemp("kit")

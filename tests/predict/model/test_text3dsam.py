@@ -10,8 +10,10 @@ from predict.model.text3dsam import Text3DSAM
 def _inputs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     torch.manual_seed(1)
     image = torch.rand(1, 1, 32, 64, 32) * 255
-    return image, torch.tensor([[2, 5, 10, 11, 3], [2, 6, 3, 0, 0]]), torch.tensor(
-        [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]
+    return (
+        image,
+        torch.tensor([[2, 5, 10, 11, 3], [2, 6, 3, 0, 0]]),
+        torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]),
     )
 
 
