@@ -1,4 +1,4 @@
-"""Command line of training: ``python -m train fit --data ROOT --prompts PROMPTS.json --out RUN``."""
+"""Command line of training: ``python -m train --help``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("fit", help="train the default bundle's network from scratch")
     run.add_argument("--data", type=Path, required=True, help="ROOT/MODALITY/DATASET/*.npz")
-    run.add_argument("--prompts", type=Path, required=True, help="JSON: data set -> class -> prompts")
+    run.add_argument(
+        "--prompts", type=Path, required=True, help="JSON: data set -> class -> prompts"
+    )
     run.add_argument("--provenance", type=Path, help="JSON with class names per case")
     run.add_argument("--out", type=Path, required=True, help="run folder; resumed if it exists")
     run.add_argument("--minutes", type=float, default=TrainConfig.minutes)

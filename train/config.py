@@ -50,7 +50,7 @@ class SamplingConfig:
 
     images_per_step: int = 3
     prompts_per_image: int = 3
-    dataset_power: float = 0.4
+    dataset_power: float = 0.6
     full_view: float = 0.35
     zoom: tuple[float, float] = (0.55, 1.0)
     rotation: float = 8.0
@@ -77,7 +77,7 @@ class TrainConfig:
     """One run.
 
     Attributes:
-        minutes: Wall time of the whole run, resumed parts included; the schedule follows it.
+        minutes: Wall time of all steps on images, resumed parts included; the schedule follows it.
         learning_rate: Peak of AdamW's rate; linear warm-up, then cosine to zero.
         warmup_minutes: Length of the warm-up.
         weight_decay: Of AdamW, on matrices only.
@@ -94,19 +94,20 @@ class TrainConfig:
         sampling: See SamplingConfig.
     """
 
-    minutes: float = 75.0
+    minutes: float = 48.0
     learning_rate: float = 4e-4
-    warmup_minutes: float = 2.5
+    warmup_minutes: float = 1.5
     weight_decay: float = 0.01
     text_steps: int = 300
     text_rate: float = 0.1
     focal_weight: float = 4.0
     phases: tuple[Phase, ...] = (
-        Phase(until=0.42, image_size=(64, 64, 64), pass_weights=(1.0,)),
+        Phase(until=0.3, image_size=(64, 64, 64), pass_weights=(1.0,)),
+        Phase(until=0.5, image_size=(64, 64, 64), pass_weights=(0.5, 0.5, 1.0)),
         Phase(until=1.0, image_size=(64, 96, 96), pass_weights=(0.5, 0.5, 1.0)),
     )
     freeze_norm_at: float = 0.65
-    ema_decay: float = 0.998
+    ema_decay: float = 0.996
     checkpoint_minutes: float = 5.0
     seed: int = 0
     sampling: SamplingConfig = field(default_factory=SamplingConfig)

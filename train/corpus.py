@@ -53,11 +53,15 @@ def read_corpus(root: Path, prompts_json: Path) -> list[LabelledVolume]:
             logger.warning("%s: unreadable, left out (%s)", path.name, error)
             continue
         if image.shape != labels.shape or image.ndim != 3:
-            logger.warning("%s: image %s, labels %s, left out", path.name, image.shape, labels.shape)
+            logger.warning(
+                "%s: image %s, labels %s, left out", path.name, image.shape, labels.shape
+            )
             continue
         instance = bool(prompts[dataset].get("instance_label", 0))
         modality = path.parent.parent.name
-        volumes.append(labelled_volume(path.stem, dataset, modality, image, labels, known, instance))
+        volumes.append(
+            labelled_volume(path.stem, dataset, modality, image, labels, known, instance)
+        )
     return volumes
 
 

@@ -57,12 +57,10 @@ def fit(
         logger.info("resumed at step %d, %.1f min", progress.step, progress.seconds / 60)
     if progress.step == 0:
         classes = sorted({(v.dataset, c) for v in volumes for c in v.classes})
-        start = time.monotonic()
         pretrain_text(
             model, tokenizer, phrasebook, classes, steps=config.text_steps, seed=config.seed
         )
         average = AveragedWeights(model, config.ema_decay)
-        progress.seconds = time.monotonic() - start
     run = _Run(model, optimizer, average, tokenizer, config, progress, out)
     for phase in config.phases:
         if progress.share(config) < phase.until:
@@ -126,11 +124,12 @@ class _Run:
         device = next(self.model.parameters()).device
         prompts = self.tokenizer.encode(batch.texts)
         targets = batch.targets.to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        # On a CPU, oneDNN's BF16 convolution gradients on grids of few voxels are not finite.
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             features = self.model.encode_image(batch.images.to(device))
             text = self.model.encode_text(prompts.ids.to(device), prompts.mask.to(device))
             passes = self.model.decode(
-                features.select(batch.index.to(device)), text, len(pass_weights) - 1
+                features.select(batch.image_of_prompt.to(device)), text, len(pass_weights) - 1
             )
         terms = [dice_focal(output.logits.float(), targets) for output in passes]
         loss = torch.stack(
@@ -141,7 +140,7 @@ class _Run:
         ).sum()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0, error_if_nonfinite=True)
         self.optimizer.step()
         return terms[-1].dice.item(), terms[-1].focal.item()
 

@@ -24,13 +24,13 @@ class Batch(NamedTuple):
 
     Attributes:
         images: (B, 1, D, H, W) float32, 0..255.
-        index: (N,) image of every prompt.
+        image_of_prompt: (N,) image of every prompt.
         texts: N prompts.
         targets: (N, 1, d, h, w) share of every logit cell that is target, 0..1.
     """
 
     images: Tensor
-    index: Tensor
+    image_of_prompt: Tensor
     texts: list[str]
     targets: Tensor
 
@@ -54,7 +54,9 @@ class StepStream(IterableDataset[Batch]):
         self.phrasebook, self.sampling, self.seed = phrasebook, sampling, seed
         self.image_size, self.logit_stride = image_size, logit_stride
         self.datasets = sorted(self.by_dataset)
-        weights = np.array([len(self.by_dataset[d]) ** sampling.dataset_power for d in self.datasets])
+        weights = np.array(
+            [len(self.by_dataset[d]) ** sampling.dataset_power for d in self.datasets]
+        )
         self.probabilities = weights / weights.sum()
 
     def __iter__(self) -> Iterator[Batch]:
@@ -90,7 +92,7 @@ class StepStream(IterableDataset[Batch]):
         self, volume: LabelledVolume, labels: Tensor, rng: np.random.Generator
     ) -> list[tuple[str, int]]:
         """(data set, class) pairs: classes seen in the view, sometimes one of another data set."""
-        seen = sorted(set(labels.unique().int().tolist()) & set(volume.classes))
+        seen = sorted(set(np.unique(labels.numpy()).astype(int).tolist()) & set(volume.classes))
         count = min(self.sampling.prompts_per_image, len(seen))
         chosen = [(volume.dataset, int(c)) for c in rng.permutation(seen)[:count]]
         if not chosen or rng.random() < self.sampling.absent_prompt:

@@ -56,8 +56,9 @@ def pretrain_text(
         identity = torch.tensor([number[phrasebook.class_name(*pair)] for pair in pairs] * 2)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * min(1.0, 10 * (step + 1) / steps, 3 * (1 - step / steps))
-        embeddings = model.encode_text(prompts.ids.to(device), prompts.mask.to(device))
-        loss = contrastive_loss(embeddings, identity.to(device))
+        with torch.autocast(device.type, torch.bfloat16):
+            embeddings = model.encode_text(prompts.ids.to(device), prompts.mask.to(device))
+        loss = contrastive_loss(embeddings.float(), identity.to(device))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)

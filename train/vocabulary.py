@@ -18,7 +18,9 @@ from tokenizers.processors import TemplateProcessing
 from predict.errors import UsageError
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-TYPOGRAPHY = "\u2010\u2011\u2012\u2013\u2014\u2018\u2019\u201c\u201d\u2022\u2026\u2032\u2033\u2264\u2265"
+TYPOGRAPHY = (
+    "\u2010\u2011\u2012\u2013\u2014\u2018\u2019\u201c\u201d\u2022\u2026\u2032\u2033\u2264\u2265"
+)
 LATIN = range(0xA1, 0x180)
 GREEK = range(0x386, 0x3CF)
 CYRILLIC = (*range(0x400, 0x460), 0x490, 0x491)
