@@ -1,0 +1,162 @@
+"""What scoring reads: prompts and spacing of an input, labels of a prediction or ground truth."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from predict.errors import CaseError
+from predict.pickles import MAX_BYTES, load_restricted
+
+INSTANCE_KEY = "instance_label"
+MAX_PROMPTS = 2 * MAX_BYTES
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseInfo:
+    """What was asked about a case.
+
+    Attributes:
+        name: File name without its ending.
+        prompts: Class id -> text.
+        instance: Whether the labels are objects.
+        spacing: As in the file: (x, y, z) mm.
+    """
+
+    name: str
+    prompts: Mapping[int, str]
+    instance: bool
+    spacing: tuple[float, float, float]
+
+
+def read_info(path: Path) -> CaseInfo:
+    """Read prompts and spacing of NAME.npz, not its image.
+
+    Raises:
+        CaseError: A key is missing or not what it should be.
+    """
+    with _open(path) as archive:
+        spacing = np.atleast_1d(_read_array(archive, "spacing")).astype(np.float64)
+        if spacing.shape != (3,) or not (np.isfinite(spacing) & (spacing > 0)).all():
+            raise CaseError(f"spacing: expected three positive numbers, received {spacing}")
+        table = _read_object(archive, "text_prompts")
+        if not isinstance(table, Mapping):
+            raise CaseError(f"text_prompts: expected a dict, received {type(table).__name__}")
+        flag = table.get(INSTANCE_KEY)
+        if flag not in (0, 1):
+            raise CaseError(f"{INSTANCE_KEY}: expected 0 or 1, received {flag!r}")
+        prompts = {int(key): str(text) for key, text in table.items() if key != INSTANCE_KEY}
+    x, y, z = spacing.tolist()
+    return CaseInfo(
+        name=path.name.removesuffix(".npz"),
+        prompts=dict(sorted(prompts.items())),
+        instance=bool(flag),
+        spacing=(x, y, z),
+    )
+
+
+def read_labels(path: Path, key: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """Read (D, H, W) numbers under a key, as they are.
+
+    Args:
+        path: NAME.npz.
+        key: ``segs``, ``gts`` or ``imgs``.
+        shape: What the header has to say, checked before anything is unpacked.
+
+    Raises:
+        CaseError: Missing, unreadable, of another shape, or not numbers.
+    """
+    with _open(path) as archive:
+        labels = _read_array(archive, key, shape)
+        if labels.ndim != 3:
+            raise CaseError(f"{key}: expected three axes (D, H, W), received {labels.shape}")
+        return labels
+
+
+def as_ids(labels: np.ndarray) -> np.ndarray:
+    """Labels as non-negative integers.
+
+    Raises:
+        CaseError: Some are negative or not whole.
+    """
+    if labels.dtype.kind == "u":
+        return labels
+    if labels.dtype.kind == "b":
+        return labels.view(np.uint8)
+    low, high = labels.min(initial=0), labels.max(initial=0)
+    if not (low >= 0 and high < 2**31):
+        raise CaseError(f"labels: expected ids from 0 to 2147483647, received {low}..{high}")
+    ids = labels.astype(np.int32, copy=False)
+    if labels.dtype.kind == "f" and not np.array_equal(ids, labels):
+        raise CaseError("labels: expected whole numbers, received fractions")
+    return ids
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[zipfile.ZipFile]:
+    if not path.is_file():
+        raise CaseError(f"{path.name}: no such file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except DAMAGE as error:  # CaseError is one of them
+        line = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise CaseError(f"{path.name}: {line}") from error
+
+
+def _read_array(
+    archive: zipfile.ZipFile, key: str, shape: tuple[int, ...] | None = None
+) -> np.ndarray:
+    with archive.open(_member(archive, key)) as file:
+        found, dtype = _read_header(file)
+        if dtype.kind not in "biuf":
+            raise CaseError(f"{key}: expected numbers, received {dtype}")
+        if shape is not None and found != shape:
+            raise CaseError(f"{key}: expected shape {shape}, received {found}")
+    with archive.open(_member(archive, key)) as file:
+        return npy.read_array(file, allow_pickle=False)
+
+
+def _read_object(archive: zipfile.ZipFile, key: str) -> object:
+    info = _member(archive, key)
+    if info.file_size > MAX_PROMPTS:
+        raise CaseError(f"{key}: expected at most {MAX_PROMPTS} bytes, received {info.file_size}")
+    data = io.BytesIO(archive.read(info))
+    _, dtype = _read_header(data)
+    if not dtype.hasobject:
+        raise CaseError(f"{key}: expected a pickled dict, received an array of {dtype}")
+    return load_restricted(data.read())
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
+    version = npy.read_magic(file)
+    reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = reader(file)
+    return shape, dtype
+
+
+def _member(archive: zipfile.ZipFile, key: str) -> zipfile.ZipInfo:
+    try:
+        return archive.getinfo(f"{key}.npy")
+    except KeyError:
+        held = ", ".join(name.removesuffix(".npy") for name in archive.namelist()[:6]) or "nothing"
+        raise CaseError(f"expected the key {key}, received {held}") from None
