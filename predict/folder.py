@@ -60,11 +60,12 @@ def predict_case(segmenter: Segmenter, source: Path, output: Path, options: Opti
         report.lap("write", writing)
         report.status = "partial" if case.rejected else "ok"
         if options.preview is not None:
-            report.preview = str(options.preview(case, labels))
+            _draw(options.preview, case, labels, report)
     except CaseError as error:
         report.fail(str(error))
         _write_background(output, error.shape or shape, report)
-    except (OSError, RuntimeError, MemoryError) as error:
+    except Exception as error:  # whatever it is, the next case must run and an output be there
+        logger.debug("%s", source.name, exc_info=True)
         report.fail(f"{source.name}: {type(error).__name__}: {_first_line(error)}")
         _write_background(output, shape, report)
     report.seconds["total"] = time.perf_counter() - start
@@ -111,6 +112,16 @@ def _instance_labels(instances: Instances, report: CaseReport, options: Options)
         )
     report.dropped_instances = dropped
     return labels
+
+
+def _draw(
+    preview: Callable[[Case, np.ndarray], Path], case: Case, labels: np.ndarray, report: CaseReport
+) -> None:
+    """Draw a picture; without one the masks are as good as before."""
+    try:
+        report.preview = str(preview(case, labels))
+    except (OSError, ValueError, MemoryError) as error:
+        report.warnings.append(f"no picture could be drawn: {_first_line(error)}")
 
 
 def _write_background(output: Path, shape: tuple[int, ...] | None, report: CaseReport) -> None:
