@@ -7,7 +7,9 @@ same embedding within some hundred steps. A minute of contrastive training on ph
 from __future__ import annotations
 
 import logging
+import math
 import random
+from statistics import fmean
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +33,7 @@ def pretrain_text(
     batch: int = 64,
     learning_rate: float = 3e-4,
 ) -> float:
-    """Train text encoder and projector on random phrasings; returns the last steps' mean loss.
+    """Train text encoder and projector on random phrasings; returns the mean loss of the last 50 steps.
 
     Args:
         model: Network; only its text side changes.
@@ -46,7 +48,7 @@ def pretrain_text(
     parameters = [*model.text_encoder.parameters(), *model.text_projector.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01)
     device = parameters[0].device
-    rng, losses = random.Random(seed), [0.0]
+    rng, losses = random.Random(seed), []
     names = sorted({phrasebook.class_name(*pair) for pair in classes})
     number = {name: i for i, name in enumerate(names)}
     for step in range(steps):
@@ -65,8 +67,8 @@ def pretrain_text(
         optimizer.step()
         losses.append(loss.item())
         if step % 100 == 99:
-            logger.info("text step %d: loss %.3f", step + 1, sum(losses[-50:]) / 50)
-    return sum(losses[-50:]) / len(losses[-50:])
+            logger.info("text step %d: loss %.3f", step + 1, fmean(losses[-50:]))
+    return fmean(losses[-50:]) if losses else math.nan
 
 
 def contrastive_loss(embeddings: Tensor, identity: Tensor, temperature: float = 0.1) -> Tensor:
