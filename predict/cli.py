@@ -112,6 +112,7 @@ def _run(options: argparse.Namespace) -> int:
         options.outputs,
         reports,
         device=device,
+        precision=segmenter.precision,
         bundle=str(options.bundle),
         bundle_sha256=bundle.sha256,
         seconds=time.perf_counter() - start,

@@ -80,6 +80,7 @@ def write_report(
     cases: Sequence[CaseReport],
     *,
     device: torch.device,
+    precision: torch.dtype,
     bundle: str,
     bundle_sha256: str,
     seconds: float,
@@ -90,6 +91,7 @@ def write_report(
         "bundle": bundle,
         "bundle_sha256": bundle_sha256,
         "device": device_name(device),
+        "precision": str(precision).removeprefix("torch."),
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,

@@ -12,6 +12,7 @@ import torch
 from predict.bundle import Bundle
 from predict.errors import UsageError
 from predict.model.mask_decoder import ImageFeatures
+from predict.precision import choose_precision
 from predict.resample import resize_volume
 
 
@@ -48,7 +49,10 @@ def choose_device(name: str = "auto") -> torch.device:
 class Segmenter:
     """The network on a device: encodes an image once, decodes prompts in batches.
 
-    BF16 autocast on CUDA, float32 on the CPU. Not thread-safe: it holds the current image.
+    Attributes:
+        precision: bfloat16 (autocast) on CUDA, float32 elsewhere and where a GPU's BF16 is wrong.
+
+    Not thread-safe: it holds the current image.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Segmenter:
         self.model = bundle.model.to(device)
         self.tokenizer = bundle.tokenizer
         self.device = device
+        self.precision = choose_precision(self.model, device)
         self.batch_size = batch_size
         self._features: ImageFeatures | None = None
         self._seconds: dict[str, float] = {}
@@ -137,7 +142,8 @@ class Segmenter:
         return max(1, min(32, budget // per_prompt))
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+        reduced = self.precision is torch.bfloat16
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=reduced)
 
 
 class _Stopwatch:

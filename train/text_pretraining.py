@@ -33,7 +33,7 @@ def pretrain_text(
     batch: int = 64,
     learning_rate: float = 3e-4,
 ) -> float:
-    """Train text encoder and projector on random phrasings; returns the mean loss of the last 50 steps.
+    """Train text encoder and projector on random phrasings; returns the last 50 steps' mean loss.
 
     Args:
         model: Network; only its text side changes.

@@ -22,12 +22,14 @@ def test_report_is_json_with_everything_needed(tmp_path: Path) -> None:
         tmp_path,
         _cases(),
         device=torch.device("cpu"),
+        precision=torch.float32,
         bundle="weights/default",
         bundle_sha256="ab" * 32,
         seconds=2.0,
     )
     report = json.loads(path.read_text())
     assert report["device"] == "cpu"
+    assert report["precision"] == "float32"
     assert report["bundle_sha256"] == "ab" * 32
     assert {"python", "torch", "numpy"} == set(report["versions"])
     good, bad = report["cases"]
