@@ -94,7 +94,7 @@ class TrainConfig:
         sampling: See SamplingConfig.
     """
 
-    minutes: float = 48.0
+    minutes: float = 52.0
     learning_rate: float = 4e-4
     warmup_minutes: float = 1.5
     weight_decay: float = 0.01
