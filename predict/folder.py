@@ -120,7 +120,7 @@ def _draw(
     """Draw a picture; without one the masks are as good as before."""
     try:
         report.preview = str(preview(case, labels))
-    except (OSError, ValueError, MemoryError) as error:
+    except Exception as error:  # the mask is written already and must stay
         report.warnings.append(f"no picture could be drawn: {_first_line(error)}")
 
 

@@ -217,3 +217,18 @@ def test_the_preview_is_named_in_the_report(
     options = Options(preview=lambda case, _: tmp_path / f"{case.name}.png")
     report: CaseReport = predict_case(segmenter, write_npz(), output, options)
     assert report.preview == str(tmp_path / "case.png")
+
+
+def test_a_failing_preview_costs_no_mask(
+    write_npz: WriteNpz, segmenter: Segmenter, output: Path
+) -> None:
+    def fail(*_: object) -> Path:
+        raise IndexError("no such plane")
+
+    source = write_npz()
+    predict_case(segmenter, source, output, Options())
+    mask = _read(output)
+    report = predict_case(segmenter, source, output, Options(preview=fail))
+    assert report.status == "ok"
+    assert "no picture could be drawn: no such plane" in report.warnings
+    np.testing.assert_array_equal(_read(output), mask)
