@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 
+from predict.archive import DAMAGE, find_member, parse_header, read_object
+from predict.cases import INSTANCE_KEY
 from predict.errors import CaseError
-from predict.pickles import MAX_BYTES, load_restricted
 
-INSTANCE_KEY = "instance_label"
-MAX_PROMPTS = 2 * MAX_BYTES
-DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,
-    NotImplementedError,
-    RuntimeError,
-    MemoryError,
-)
+UNREADABLE = (*DAMAGE, MemoryError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +45,7 @@ def read_info(path: Path) -> CaseInfo:
         spacing = np.atleast_1d(_read_array(archive, "spacing")).astype(np.float64)
         if spacing.shape != (3,) or not (np.isfinite(spacing) & (spacing > 0)).all():
             raise CaseError(f"spacing: expected three positive numbers, received {spacing}")
-        table = _read_object(archive, "text_prompts")
+        table = read_object(archive, find_member(archive, "text_prompts"))
         if not isinstance(table, Mapping):
             raise CaseError(f"text_prompts: expected a dict, received {type(table).__name__}")
         flag = table.get(INSTANCE_KEY)
@@ -118,7 +105,7 @@ def _open(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except DAMAGE as error:  # CaseError is one of them
+    except UNREADABLE as error:  # CaseError is one of them
         line = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise CaseError(f"{path.name}: {line}") from error
 
@@ -126,37 +113,12 @@ def _open(path: Path) -> Iterator[zipfile.ZipFile]:
 def _read_array(
     archive: zipfile.ZipFile, key: str, shape: tuple[int, ...] | None = None
 ) -> np.ndarray:
-    with archive.open(_member(archive, key)) as file:
-        found, dtype = _read_header(file)
+    info = find_member(archive, key)
+    with archive.open(info) as file:
+        found, dtype, _ = parse_header(key, file)
         if dtype.kind not in "biuf":
             raise CaseError(f"{key}: expected numbers, received {dtype}")
         if shape is not None and found != shape:
             raise CaseError(f"{key}: expected shape {shape}, received {found}")
-    with archive.open(_member(archive, key)) as file:
+    with archive.open(info) as file:
         return npy.read_array(file, allow_pickle=False)
-
-
-def _read_object(archive: zipfile.ZipFile, key: str) -> object:
-    info = _member(archive, key)
-    if info.file_size > MAX_PROMPTS:
-        raise CaseError(f"{key}: expected at most {MAX_PROMPTS} bytes, received {info.file_size}")
-    data = io.BytesIO(archive.read(info))
-    _, dtype = _read_header(data)
-    if not dtype.hasobject:
-        raise CaseError(f"{key}: expected a pickled dict, received an array of {dtype}")
-    return load_restricted(data.read())
-
-
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
-    version = npy.read_magic(file)
-    reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = reader(file)
-    return shape, dtype
-
-
-def _member(archive: zipfile.ZipFile, key: str) -> zipfile.ZipInfo:
-    try:
-        return archive.getinfo(f"{key}.npy")
-    except KeyError:
-        held = ", ".join(name.removesuffix(".npy") for name in archive.namelist()[:6]) or "nothing"
-        raise CaseError(f"expected the key {key}, received {held}") from None

@@ -10,6 +10,7 @@ from PIL import Image
 from evaluate.cases import read_info, read_labels
 from evaluate.folder import Folders
 from predict.errors import CaseError
+from predict.preview import fullest_plane
 
 LONG_SIDE = 320
 TRUTH_COLOUR, PREDICTION_COLOUR = (90, 220, 120), (255, 80, 200)
@@ -34,7 +35,7 @@ def draw_slice(
     Returns:
         PNG of at most 320 pixels a side, in true aspect.
     """
-    index = _fullest_slice(truth if truth.any() else prediction)
+    index = fullest_plane(truth if truth.any() else prediction, axis=0)
     height, width = image.shape[1] * spacing[1], image.shape[2] * spacing[0]
     scale = LONG_SIDE / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -58,12 +59,6 @@ def draw_case(folders: Folders, case: str) -> bytes | None:
     except CaseError:
         return None
     return draw_slice(image, truth, prediction, spacing)
-
-
-def _fullest_slice(labels: np.ndarray) -> int:
-    """Index of the slice with most labelled voxels; the middle one if there are none."""
-    counts = np.count_nonzero(labels, axis=(1, 2))
-    return int(counts.argmax()) if counts.any() else len(labels) // 2
 
 
 def _as_bytes(plane: np.ndarray) -> np.ndarray:

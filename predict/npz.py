@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
-import struct
 import zipfile
-import zlib
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 
+from predict.archive import DAMAGE, SMALL_MEMBER, find_member, parse_header, read_object
 from predict.cases import Case, check_spacing, normalise_image, parse_prompts
 from predict.errors import CaseError, UsageError
-from predict.pickles import MAX_BYTES, load_restricted
 
-SMALL_MEMBER = 2 * MAX_BYTES
-HEADER_BYTES = 16 * 2**10
 MAX_AXES = 32
-# RuntimeError is also zipfile's word for an encrypted member.
-DAMAGE = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
-    *(ValueError, OverflowError, RuntimeError),
-)
 Header = tuple[tuple[int, ...], np.dtype[np.generic]]
 
 
@@ -125,7 +114,7 @@ def _read_header(archive: zipfile.ZipFile, key: str, limit: int) -> Header:
     """Shape and dtype of a member whose size is what its header says and within the limit."""
     info = _member(archive, key)
     with archive.open(info) as file:
-        shape, dtype, header_bytes = _parse_header(key, file)
+        shape, dtype, header_bytes = parse_header(key, file)
     if len(shape) > MAX_AXES or min(shape, default=0) < 0:
         raise CaseError(f"{key}: expected a shape, received {shape}")
     # Counted without empty axes, which could hide others that no memory holds.
@@ -140,19 +129,6 @@ def _read_header(archive: zipfile.ZipFile, key: str, limit: int) -> Header:
             f"{key}: shape {shape} needs {size} bytes, the file holds {held}", shape=shape
         )
     return shape, dtype
-
-
-def _parse_header(key: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic], int]:
-    """Shape, dtype and length of an npy header, of which only a bounded part is unpacked."""
-    data = io.BytesIO(file.read(HEADER_BYTES))
-    try:
-        version = npy.read_magic(data)
-        reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = reader(data)
-    except Exception as error:
-        # The header is a Python literal, and a hostile one can raise almost anything.
-        raise CaseError(f"{key}: expected an npy header, received {error}") from error
-    return shape, dtype, data.tell()
 
 
 def _read_image(archive: zipfile.ZipFile, header: Header) -> np.ndarray:
@@ -174,24 +150,11 @@ def _read_spacing(archive: zipfile.ZipFile) -> object:
 
 
 def _read_prompts(archive: zipfile.ZipFile) -> object:
-    info = _member(archive, "text_prompts")
-    if info.file_size > SMALL_MEMBER:
-        raise CaseError(
-            f"text_prompts: expected at most {SMALL_MEMBER} bytes, received {info.file_size}"
-        )
-    data = archive.read(info)
-    _, dtype, header_bytes = _parse_header("text_prompts", io.BytesIO(data))
-    if not dtype.hasobject:
-        raise CaseError(f"text_prompts: expected a pickled dict, received an array of {dtype}")
-    return load_restricted(data[header_bytes:])
+    return read_object(archive, _member(archive, "text_prompts"))
 
 
 def _member(archive: zipfile.ZipFile, key: str) -> zipfile.ZipInfo:
-    try:
-        info = archive.getinfo(f"{key}.npy")
-    except KeyError:
-        held = ", ".join(name.removesuffix(".npy") for name in archive.namelist()[:6]) or "nothing"
-        raise CaseError(f"expected the key {key}, received {held}") from None
+    info = find_member(archive, key)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise CaseError(
             f"{key}: expected stored or deflated, received compression {info.compress_type}"

@@ -54,7 +54,7 @@ def label_colour(label: int) -> Colour:
 
 def _panel(case: Case, labels: np.ndarray, axis: int) -> Image.Image:
     """The plane with most labelled voxels, in its true aspect, outlines over a tint."""
-    index = _fullest_plane(labels, axis)
+    index = fullest_plane(labels, axis)
     grey = np.take(case.image, index, axis=axis)
     plane = np.take(labels, index, axis=axis)
     # The first axis points up in a standing patient; pictures count rows downwards.
@@ -67,7 +67,8 @@ def _panel(case: Case, labels: np.ndarray, axis: int) -> Image.Image:
     return Image.fromarray(_overlay(np.asarray(picture), np.asarray(enlarged)))
 
 
-def _fullest_plane(labels: np.ndarray, axis: int) -> int:
+def fullest_plane(labels: np.ndarray, axis: int) -> int:
+    """Index of the plane with most labelled voxels; the middle one if there are none."""
     others = tuple(a for a in range(3) if a != axis)
     counts = np.count_nonzero(labels, axis=others)
     return int(counts.argmax()) if counts.any() else labels.shape[axis] // 2

@@ -24,22 +24,8 @@ from predict.model.config import (
 from predict.model.text3dsam import Text3DSAM
 
 ROOT = Path(__file__).resolve().parents[1]
-WORDS = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "[MASK]",
-    "liver",
-    "kidney",
-    "left",
-    "right",
-    "in",
-    "ct",
-    "the",
-    "spleen",
-    "segment",
-]
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+WORDS = [*SPECIAL, "liver", "kidney", "left", "right", "in", "ct", "the", "spleen", "segment"]
 
 
 @pytest.fixture(scope="session")

@@ -50,17 +50,16 @@ def fit(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = new_model(model_config, config.seed).to(device)
     optimizer = torch.optim.AdamW(_parameter_groups(model, config))
-    average = AveragedWeights(model, config.ema_decay)
     run_file, progress = out / "run.pt", Progress()
-    if run_file.exists():
-        progress = load_run(run_file, model, optimizer, average)
-        logger.info("resumed at step %d, %.1f min", progress.step, progress.seconds / 60)
-    if progress.step == 0:
+    if not run_file.exists():
         classes = sorted({(v.dataset, c) for v in volumes for c in v.classes})
         pretrain_text(
             model, tokenizer, phrasebook, classes, steps=config.text_steps, seed=config.seed
         )
-        average = AveragedWeights(model, config.ema_decay)
+    average = AveragedWeights(model, config.ema_decay)
+    if run_file.exists():
+        progress = load_run(run_file, model, optimizer, average)
+        logger.info("resumed at step %d, %.1f min", progress.step, progress.seconds / 60)
     run = _Run(model, optimizer, average, tokenizer, config, progress, out)
     for phase in config.phases:
         if progress.share(config) < phase.until:

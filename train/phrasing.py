@@ -24,24 +24,10 @@ SIDED_FORMS = (
     "{initial} {part}",
 )
 FUNCTION_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "as",
-        "at",
-        "by",
-        "covering",
-        "for",
-        "from",
-        "in",
-        "is",
-        "of",
-        "on",
-        "seen",
-        "the",
-        "this",
-        "to",
-    ]
+    (
+        *("a", "an", "as", "at", "by", "covering", "for", "from"),
+        *("in", "is", "of", "on", "seen", "the", "this", "to"),
+    )
 )
 LONG_WORD = re.compile(r"[A-Za-z]{6,}")
 OWN_WORDING, NAME_ITSELF, WITH_MODALITY, CAPITAL, TYPO = 0.5, 0.3, 0.6, 0.3, 0.03

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from predict.archive import HEADER_BYTES, find_member, parse_header, read_object
+from predict.errors import CaseError
+
+
+def test_a_member_is_found_by_its_key(write_npz: Callable[..., Path]) -> None:
+    with zipfile.ZipFile(write_npz()) as archive:
+        assert find_member(archive, "imgs").filename == "imgs.npy"
+        with pytest.raises(CaseError, match="expected the key gts, received imgs, spacing"):
+            find_member(archive, "gts")
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+def test_a_header_says_shape_dtype_and_its_length(version: tuple[int, int]) -> None:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.zeros((2, 3), ">i4"), version=version)
+    length = len(file.getvalue()) - 24
+    file.seek(0)
+    assert parse_header("imgs", file) == ((2, 3), np.dtype(">i4"), length)
+
+
+@pytest.mark.parametrize("data", [b"", b"no header", b"\x93NUMPY\x02\x00\xff\xff\xff\x7f{"])
+def test_anything_else_is_an_error(data: bytes) -> None:
+    with pytest.raises(CaseError, match="imgs: expected an npy header"):
+        parse_header("imgs", io.BytesIO(data))
+
+
+def test_only_a_bounded_part_of_a_header_is_read() -> None:
+    file = io.BytesIO(b"x" * (2 * HEADER_BYTES))
+    with pytest.raises(CaseError):
+        parse_header("imgs", file)
+    assert file.tell() == HEADER_BYTES
+
+
+def test_an_object_is_plain_values(write_npz: Callable[..., Path]) -> None:
+    with zipfile.ZipFile(write_npz()) as archive:
+        table = read_object(archive, find_member(archive, "text_prompts"))
+        assert table == {"1": "liver", "2": "left kidney", "instance_label": 0}
+        with pytest.raises(CaseError, match="spacing: expected a pickled dict"):
+            read_object(archive, find_member(archive, "spacing"))
