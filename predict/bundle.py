@@ -21,6 +21,7 @@ from predict.errors import BundleError
 from predict.model.config import ModelConfig
 from predict.model.decomposed_conv import fold_batch_norms
 from predict.model.text3dsam import Text3DSAM
+from predict.skeleton import skeleton
 from predict.tokenizer import PromptTokenizer
 
 WEIGHTS, CONFIG, TOKENIZER, MANIFEST = (
@@ -92,7 +93,7 @@ def build_model(config: ModelConfig, tensors: dict[str, torch.Tensor], source: s
     Raises:
         BundleError: Tensors are missing, unknown or of another shape.
     """
-    with torch.device("meta"):
+    with skeleton():
         model = Text3DSAM(config)
     model.prune()
     expected = {k: v for k, v in model.state_dict().items() if not _is_counter(k)}
