@@ -19,7 +19,9 @@ class FourierPositions(nn.Module):
 
     def __init__(self, embed_dim: int) -> None:
         super().__init__()
-        self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(3, embed_dim // 2))
+        self.register_buffer(
+            "positional_encoding_gaussian_matrix", nn.init.normal_(torch.empty(3, embed_dim // 2))
+        )
 
     def forward(self, size: Sequence[int]) -> Tensor:
         """Grid size (d, h, w) -> (1, embed_dim, d, h, w).
