@@ -3,8 +3,8 @@
 #
 #   sh trim.sh VENV
 #
-# Kept although prediction on one GPU may not call them, because libtorch_cuda links to them or
-# cuDNN may load them: NCCL, cuFFT, cuSPARSELt, cuSOLVER, NVRTC, all of cuDNN.
+# Kept although prediction may never call them, because libtorch_cuda links to them or cuDNN may load
+# them: NCCL, NVSHMEM, cuFFT, cuSPARSELt, NVRTC, all of cuDNN.
 set -eu
 venv=$1
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
@@ -17,9 +17,10 @@ libraries >/tmp/shipped
 "$venv/bin/pip" uninstall --yes --quiet triton sympy mpmath networkx Jinja2 MarkupSafe \
     huggingface_hub hf-xet fsspec filelock httpx2 httpcore2 h11 anyio idna truststore click PyYAML packaging
 # CUDA for many nodes, several GPUs in one solver, BLAS and FFT under other names, profiling.
-"$venv/bin/pip" uninstall --yes --quiet nvidia-nvshmem-cu13 2>/dev/null || true
-rm -f "$site"/torch/lib/libtorch_nvshmem.so
-for name in libcusolverMg libnvblas libcufftw libcufile_rdma libnvrtc.alt libnvrtc-builtins.alt \
+rm -f "$site"/nvidia/nvshmem/lib/nvshmem_*.so*
+# Linear algebra on a GPU, which torch loads at the first call of torch.linalg: prediction has none.
+rm -f "$site"/torch/lib/libtorch_cuda_linalg.so
+for name in libcusolver libcusolverMg libnvblas libcufftw libcufile_rdma libnvrtc.alt libnvrtc-builtins.alt \
     libnvperf_host libnvperf_target libpcsamplingutil libcheckpoint; do
     rm -f "$site"/nvidia/cu13/lib/"$name".so*
 done

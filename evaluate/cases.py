@@ -79,6 +79,16 @@ def read_labels(path: Path, key: str, shape: tuple[int, ...] | None = None) -> n
         return labels
 
 
+def read_shape(path: Path, key: str) -> tuple[int, ...]:
+    """Shape of the array under a key, from its header alone.
+
+    Raises:
+        CaseError: Missing or unreadable.
+    """
+    with _open(path) as archive, archive.open(find_member(archive, key)) as file:
+        return parse_header(key, file)[0]
+
+
 def as_ids(labels: np.ndarray) -> np.ndarray:
     """Labels as non-negative integers.
 

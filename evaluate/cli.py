@@ -12,6 +12,7 @@ from predict.errors import UsageError
 
 if TYPE_CHECKING:
     from evaluate.folder import Folders
+    from evaluate.rehearsal.runners import Runner
     from evaluate.scores import CaseScore, Unscored
     from evaluate.tables import Table
 
@@ -54,7 +55,28 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--out", type=Path, help="folder for scores.csv, scores.md, scores.html")
     score.add_argument("--json", action="store_true", help="print JSON, for programs")
     score.set_defaults(command=_score)
+    _add_rehearse(commands)
     return parser
+
+
+def _add_rehearse(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    rehearse = commands.add_parser(
+        "rehearse",
+        help="predict every case in a fresh container as the organizers do, time and check it",
+        epilog="exit status: 0 every case keeps the contract; 1 some case does not; 2 wrong call.",
+    )
+    rehearse.add_argument("--inputs", type=Path, required=True, help="folder of NAME.npz")
+    rehearse.add_argument(
+        "--outputs", type=Path, required=True, help="folder for the masks and rehearsal.json"
+    )
+    rehearse.add_argument("--image", default="text3dsam:latest", help="default: %(default)s")
+    rehearse.add_argument("--engine", help="docker or podman (default: the one that answers)")
+    rehearse.add_argument(
+        "--no-container", action="store_true", help="run predict.sh in a fresh process instead"
+    )
+    rehearse.add_argument("--ground-truth", type=Path, help="folder of NAME.npz (gts): also score")
+    rehearse.add_argument("--limit", type=int, help="only the first cases, by name")
+    rehearse.set_defaults(command=_rehearse)
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -87,6 +109,60 @@ def _score(options: argparse.Namespace) -> int:
     else:
         print("\n\n".join(filter(None, (format_tables(tables, brief=True), problems))))
     return SOME_FAILED if problems else GOOD
+
+
+def _rehearse(options: argparse.Namespace) -> int:
+    from evaluate.rehearsal.loop import rehearse
+    from evaluate.rehearsal.table import format_rehearsal, write_rehearsal
+    from predict.npz import list_cases
+
+    sources = list_cases(options.inputs)[: options.limit]
+    runner = _make_runner(options)
+    _make_folder(options.outputs)
+    cases = []
+    for case in rehearse(runner, sources, options.outputs):
+        print(f"{case.case}: {case.seconds:.1f} s", file=sys.stderr)
+        cases.append(case)
+    write_rehearsal(options.outputs / "rehearsal.json", cases, str(runner))
+    print(format_rehearsal(cases))
+    if options.ground_truth:
+        _print_scores(options)
+    return SOME_FAILED if any(case.problems for case in cases) else GOOD
+
+
+def _make_runner(options: argparse.Namespace) -> Runner:
+    from evaluate.rehearsal.runners import (
+        ContainerRunner,
+        ProcessRunner,
+        find_engine,
+        find_image,
+        has_gpu,
+    )
+
+    if options.no_container:
+        return ProcessRunner()
+    engine = find_engine(options.engine)
+    find_image(engine, options.image)
+    return ContainerRunner(engine=engine, image=options.image, gpu=has_gpu())
+
+
+def _print_scores(options: argparse.Namespace) -> None:
+    """Averages of what was rehearsed, with the default rules."""
+    from evaluate.folder import Folders, Options, score_folder
+    from evaluate.report import format_problems, format_tables
+    from evaluate.scores import CaseScore, Unscored
+    from evaluate.sidecars import read_seconds
+    from evaluate.tables import make_tables
+
+    folders = Folders(
+        predictions=options.outputs, truths=options.ground_truth, inputs=options.inputs
+    )
+    seconds = read_seconds(options.outputs / "rehearsal.json")
+    results = [r for r in score_folder(folders, Options(seconds=seconds)) if r.case in seconds]
+    scores = [result for result in results if isinstance(result, CaseScore)]
+    unscored = [result for result in results if isinstance(result, Unscored)]
+    print("\n".join(("", format_tables(make_tables(scores), brief=True))))
+    print(format_problems(scores, unscored))
 
 
 def _rules(options: argparse.Namespace) -> str:

@@ -14,6 +14,7 @@ from evaluate.scores import SECONDS_PER_CLASS, CaseScore, Unscored
 from evaluate.scoring import score
 from evaluate.sidecars import Group, group_of
 from predict.errors import CaseError, UsageError
+from predict.npz import list_cases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +58,11 @@ def score_folder(folders: Folders, options: Options) -> Iterator[CaseScore | Uns
     Raises:
         UsageError: A folder is missing, or there are no inputs.
     """
-    for folder in (folders.predictions, folders.truths, folders.inputs):
+    for folder in (folders.predictions, folders.truths):
         if not folder.is_dir():
             raise UsageError(f"expected a folder, received {folder}")
-    names = sorted(p.name for p in folders.inputs.glob("*.npz") if not p.name.startswith("."))
-    if not names:
-        raise UsageError(f"expected *.npz files, found none in {folders.inputs}")
     stopped = ""
-    for name in names:
+    for name in (path.name for path in list_cases(folders.inputs)):
         case = name.removesuffix(".npz")
         if stopped:
             yield Unscored(case, f"the official script stops at {stopped}")

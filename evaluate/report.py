@@ -32,7 +32,15 @@ MANY_ROWS = 30
 def format_tables(tables: Iterable[Table], *, brief: bool = False) -> str:
     """Markdown tables; brief leaves out tables of many rows."""
     shown = [t for t in tables if t.rows and not (brief and len(t.rows) > MANY_ROWS)]
-    return "\n\n".join(_format_table(table) for table in shown)
+    return "\n\n".join(format_rows(table_cells(table)) for table in shown)
+
+
+def format_rows(rows: Iterable[Sequence[str]]) -> str:
+    """Header and rows as a Markdown table; the first column to the left, the others right."""
+    lines = [[cell.replace("|", "/") for cell in row] for row in rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join(_line(line, widths) for line in [lines[0], rule, *lines[1:]])
 
 
 def table_cells(table: Table) -> list[list[str]]:
@@ -79,13 +87,6 @@ def to_json(
         "unscored": [asdict(case) for case in unscored],
     }
     return json.dumps(_without_nan(values), indent=1, ensure_ascii=False)
-
-
-def _format_table(table: Table) -> str:
-    lines = [[cell.replace("|", "/") for cell in line] for line in table_cells(table)]
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join(_line(line, widths) for line in [lines[0], rule, *lines[1:]])
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,8 +81,9 @@ def _positive(text: str) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from predict.npz import list_cases
+    from predict.startup import StartUp
 
-    start = time.perf_counter()
+    startup = StartUp()
     sources = list_cases(options.inputs)
     _make_output_folder(options.outputs)
 
@@ -94,9 +94,11 @@ def _run(options: argparse.Namespace) -> int:
     from predict.report import format_table, write_report
     from predict.segmenter import Segmenter, choose_device
 
+    startup.lap("imports")
     device = choose_device(options.device)
     bundle = load_bundle(options.bundle)
     segmenter = Segmenter(bundle, device, batch_size=options.batch_size)
+    startup.lap("weights")
     case_options = Options(
         skip_existing=options.skip_existing,
         all_instances=options.all_instances,
@@ -115,7 +117,7 @@ def _run(options: argparse.Namespace) -> int:
         precision=segmenter.precision,
         bundle=str(options.bundle),
         bundle_sha256=bundle.sha256,
-        seconds=time.perf_counter() - start,
+        startup=startup,
     )
     print(format_table(reports))
     print(f"masks: {options.outputs}   report: {written}")

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from predict.startup import StartUp
+
 NAME = "report.json"
 
 
@@ -83,9 +85,13 @@ def write_report(
     precision: torch.dtype,
     bundle: str,
     bundle_sha256: str,
-    seconds: float,
+    startup: StartUp,
 ) -> Path:
-    """Write FOLDER/report.json, replacing an earlier one at once, and return its path."""
+    """Write FOLDER/report.json, replacing an earlier one at once, and return its path.
+
+    Its ``seconds`` are those since the start of the process; ``startup`` is the part of them before
+    the first case, by stage.
+    """
     path = folder / NAME
     values = {
         "bundle": bundle,
@@ -97,7 +103,8 @@ def write_report(
             "torch": torch.__version__,
             "numpy": np.__version__,
         },
-        "seconds": round(seconds, 3),
+        "seconds": round(startup.total(), 3),
+        "startup": {stage: round(value, 4) for stage, value in startup.seconds.items()},
         "cases": [case.to_dict() for case in cases],
     }
     partial = folder / f".{NAME}.partial"

@@ -95,7 +95,7 @@ def test_groups_from_a_file(
 
 def test_wrong_calls(folders: Folders, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(folders) == 2
-    assert "expected *.npz files, found none" in capsys.readouterr().err
+    assert "expected *.npz files, found 0 other" in capsys.readouterr().err
     (tmp_path / "file").touch()
     assert call(folders, f"--out={tmp_path / 'file'}") == 2
     assert "not writable" in capsys.readouterr().err

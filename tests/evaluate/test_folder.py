@@ -102,7 +102,7 @@ def test_more_than_a_minute_per_class_scores_zero(
 
 
 def test_wrong_folders(folders: Folders) -> None:
-    with pytest.raises(UsageError, match=r"expected \*.npz files, found none"):
+    with pytest.raises(UsageError, match=r"expected \*.npz files, found 0 other files"):
         run(folders)
     folders.truths.rmdir()
     with pytest.raises(UsageError, match="expected a folder"):

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from predict.report import CaseReport, PromptReport, format_table, write_report
+from predict.startup import StartUp
 
 
 def _cases() -> list[CaseReport]:
@@ -25,12 +26,13 @@ def test_report_is_json_with_everything_needed(tmp_path: Path) -> None:
         precision=torch.float32,
         bundle="weights/default",
         bundle_sha256="ab" * 32,
-        seconds=2.0,
+        startup=StartUp(),
     )
     report = json.loads(path.read_text())
     assert report["device"] == "cpu"
     assert report["precision"] == "float32"
     assert report["bundle_sha256"] == "ab" * 32
+    assert report["seconds"] >= report["startup"]["process"] > 0
     assert {"python", "torch", "numpy"} == set(report["versions"])
     good, bad = report["cases"]
     assert [p["found"] for p in good["prompts"]] == [1200, "not found"]

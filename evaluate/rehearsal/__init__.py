@@ -1,0 +1,1 @@
+"""The organizers' loop at home: every case in a fresh container, timed from outside and checked."""
