@@ -15,6 +15,7 @@ WORKDIR /build
 RUN python3 -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 # torch on its own first: its layer is the large one and changes least.
+# hadolint ignore=DL3013
 RUN pip install --no-cache-dir "${TORCH}"
 COPY requirements.txt ./
 RUN pip install --no-cache-dir -r requirements.txt
@@ -43,7 +44,7 @@ COPY --from=trimmed /opt/venv /opt/venv
 COPY --from=trimmed /workspace/predict /workspace/predict
 COPY ${BUNDLE} /workspace/weights/default
 COPY predict.sh LICENSE /workspace/
-USER predictor
+USER 1000
 WORKDIR /workspace
 ENV PATH=/opt/venv/bin:$PATH TEXT3DSAM_PYTHON=/opt/venv/bin/python \
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

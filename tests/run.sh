@@ -1,5 +1,9 @@
 #!/bin/sh
 # Set up what the tests need, then lint, check types and run every test.
+#
+#   sh tests/run.sh [PYTEST OPTION ...]
+#
+# With TEXT3DSAM_IMAGE_TESTS=1 the container images are built and tried out too (minutes).
 set -eu
 cd "$(dirname "$0")/.."
 sh predict.sh --set-up
@@ -11,4 +15,6 @@ fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
+.venv/bin/shellcheck predict.sh docker/*.sh tests/run.sh .ci/run
+.venv/bin/hadolint Dockerfile docker/train.Dockerfile
 exec .venv/bin/python -m pytest "$@"

@@ -42,7 +42,7 @@ def test_summary_and_problems() -> None:
     assert (
         "2 cases: 83 s, 41.50 s in the median, 75.00 s at most; 75.00 s per class at most" in text
     )
-    assert "where the time goes: container 12%, process 12%" in text
+    assert "where the time goes: container 12 %, process 12 %" in text
     assert text.splitlines()[-2:] == [
         "MR_b: expected at most 60 s (60 s per class), took 75.0 s",
         "MR_b: exit status 1: error: disk full",
