@@ -9,12 +9,18 @@ from typing import Any, TypeVar
 from predict.errors import BundleError
 
 Section = TypeVar("Section")
+STEMS = ("decomposed", "patch")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageEncoderConfig:
-    """DCFormer stages s0 to s4 (paper Sec. 2.1, Fig. 2)."""
+    """DCFormer stages s0 to s4 (paper Sec. 2.1, Fig. 2).
 
+    Attributes:
+        stem: ``decomposed``, the paper's, or ``patch``, ours, which reads every voxel.
+    """
+
+    stem: str = "decomposed"
     channels: tuple[int, ...] = (48, 96, 192, 384, 768)
     stem_kernels: tuple[int, ...] = (7, 3, 3, 3)
     stem_stride: int = 4
@@ -57,13 +63,20 @@ class PromptEncoderConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class MaskDecoderConfig:
-    """Two-way transformer and mask heads (paper Sec. 2.3, Fig. 4)."""
+    """Two-way transformer and mask heads (paper Sec. 2.3, Fig. 4).
+
+    Attributes:
+        pixel_decoder_depth: Residual blocks per level of our pixel decoder; 0 (the paper): none.
+        presence: Whether a head of ours says if a prompt's target is there at all.
+    """
 
     depth: int = 2
     num_heads: int = 8
     mlp_dim: int = 2048
     num_mask_tokens: int = 4
     attention_downsample: int = 2
+    pixel_decoder_depth: int = 0
+    presence: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +102,8 @@ class ModelConfig:
                 "image_encoder: expected 5 channels, 4 depths and 3 kernels, received "
                 f"{len(encoder.channels)}, {len(encoder.depths)} and {len(encoder.kernels)}"
             )
+        if encoder.stem not in STEMS:
+            raise BundleError(f"image_encoder.stem: expected {STEMS}, received {encoder.stem!r}")
         patch = encoder.patch_size
         if len(self.image_size) != 3 or any(n < patch or n % patch for n in self.image_size):
             raise BundleError(

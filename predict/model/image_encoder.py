@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from predict.model.config import ImageEncoderConfig
 from predict.model.decomposed_conv import DecomposedConv3d
+from predict.model.pixel_decoder import PatchStem
 
 
 class Mlp(nn.Module):
@@ -133,22 +134,28 @@ class AttentionBlock(nn.Module):
         return self.spatial_attention(_downsample(x, self.proj))  # type: ignore[no-any-return]
 
 
+def _stem(config: ImageEncoderConfig) -> nn.Module:
+    """The paper's stem has no activation: it is linear in eval mode."""
+    width = config.channels[0]
+    if config.stem == "patch":
+        return PatchStem(width, config.stem_stride)
+    return nn.Sequential(
+        *(
+            DecomposedConv3d(
+                1 if i == 0 else width, width, kernel, stride=config.stem_stride if i == 0 else 1
+            )
+            for i, kernel in enumerate(config.stem_kernels)
+        )
+    )
+
+
 class DCFormer(nn.Module):
-    """Stem s0 (no activation: linear in eval mode), stages s1 to s3 of ConvBlocks, s4 attention."""
+    """Stem s0, stages s1 to s3 of ConvBlocks, s4 attention."""
 
     def __init__(self, config: ImageEncoderConfig) -> None:
         super().__init__()
         width = config.channels
-        stem = [
-            DecomposedConv3d(
-                1 if i == 0 else width[0],
-                width[0],
-                kernel,
-                stride=config.stem_stride if i == 0 else 1,
-            )
-            for i, kernel in enumerate(config.stem_kernels)
-        ]
-        self.s0 = nn.Sequential(nn.Sequential(*stem))
+        self.s0 = nn.Sequential(_stem(config))
         self.s1, self.s2, self.s3 = (
             nn.Sequential(
                 *(

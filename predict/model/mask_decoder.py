@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from predict.model.config import ModelConfig
+from predict.model.pixel_decoder import PixelDecoder
 from predict.model.two_way_transformer import TwoWayTransformer
 
 
@@ -82,6 +83,8 @@ class MaskDecoder(nn.Module):
                 "6": LayerNorm3d(fine),
             }
         )
+        depth = config.mask_decoder.pixel_decoder_depth
+        self.pixel_decoder = PixelDecoder(config.image_encoder.channels, depth) if depth else None
         self.feat_conv0 = nn.Conv3d(fine, fine, 1)
         self.feat_conv1 = nn.Conv3d(mid, mid, 1)
         self.output_hypernetworks_mlps = nn.ModuleList(
@@ -90,9 +93,11 @@ class MaskDecoder(nn.Module):
         self.txt_align_upscaled_embedding = nn.Sequential(
             nn.Linear(embed_dim, mid), nn.LayerNorm(mid), nn.GELU(), nn.Linear(mid, fine)
         )
+        self.presence = _presence_head(embed_dim, mid) if config.mask_decoder.presence else None
 
     def image_features(self, maps: Sequence[Tensor], positions: Tensor) -> ImageFeatures:
         """Project the encoder's maps s0..s4 once per image; positions are (1, E, d, h, w)."""
+        maps = maps if self.pixel_decoder is None else self.pixel_decoder(maps)
         return ImageFeatures(
             embedding=maps[4],
             skip_mid=_channels_last(self.feat_conv1(maps[2])),
@@ -141,6 +146,11 @@ class MaskDecoder(nn.Module):
         x = F.gelu(up["2"](x + features.skip_mid))
         x = _resize(up["5"](x), features.skip_fine)
         return F.gelu(up["6"](x) + features.skip_fine)
+
+
+def _presence_head(embed_dim: int, hidden: int) -> nn.Sequential:
+    """Mask token -> logit that the prompt's target is in the image."""
+    return nn.Sequential(nn.Linear(embed_dim, hidden), nn.GELU(), nn.Linear(hidden, 1))
 
 
 def _channels_last(x: Tensor) -> Tensor:
