@@ -8,6 +8,7 @@ so that the dynamic kernels act on features that know what they are part of.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch.nn.functional as F
@@ -76,7 +77,7 @@ class PixelDecoder(nn.Module):
 
 
 def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(min(NORM_GROUPS, channels), channels)
+    return nn.GroupNorm(math.gcd(NORM_GROUPS, channels), channels)
 
 
 def _space_to_depth(x: Tensor, size: int) -> Tensor:
