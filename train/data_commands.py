@@ -16,6 +16,8 @@ from train.index import Index
 from train.index_build import build_index
 from train.index_findings import find_all
 from train.index_report import markdown, summary
+from train.pack_build import build_packs
+from train.packing import MAX_SIZE, PackSettings
 from train.pool import default_workers
 from train.source_files import SplitRoot
 
@@ -50,6 +52,21 @@ def add_commands(commands: Any) -> None:
     )
     _add_common(index)
     index.set_defaults(run=run_index)
+
+    pack = commands.add_parser("pack", help="write compact volumes that training reads fast")
+    pack.add_argument("index", type=Path, help="what python -m train index wrote")
+    pack.add_argument("cache", type=Path, help="folder to fill or to bring up to date")
+    pack.add_argument(
+        "--max-size",
+        type=int,
+        nargs=3,
+        default=MAX_SIZE,
+        metavar=("D", "H", "W"),
+        help="most voxels along each axis (default: %(default)s)",
+    )
+    pack.add_argument("--prune", action="store_true", help="remove packs of no case of this index")
+    _add_common(pack)
+    pack.set_defaults(run=run_pack)
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -88,6 +105,28 @@ def run_index(options: argparse.Namespace) -> int:
         if number:
             print(f"  {finding}: {number}")
     return GOOD
+
+
+def run_pack(options: argparse.Namespace) -> int:
+    """Pack what is missing; the exit status says whether all of it could be packed."""
+    depth, height, width = options.max_size
+    if min(depth, height, width) < 1:
+        raise UsageError(f"--max-size: expected 1 or more, received {depth} {height} {width}")
+    settings = PackSettings((depth, height, width))
+    done = build_packs(options.index, options.cache, settings, options.workers, prune=options.prune)
+    if options.json:
+        print(json.dumps(asdict(done)))
+    else:
+        print(
+            f"{done.packed} packed in {done.seconds:.1f} s"
+            f" ({done.packed / done.seconds:.1f} volumes/s), {done.present} there before,"
+            f" {len(done.failed)} failed, {done.pruned} pruned\n"
+            f"npz {done.source_bytes / 1e6:.1f} MB, voxels {done.voxel_bytes / 1e6:.1f} MB,"
+            f" packs {done.cache_bytes / 1e6:.1f} MB"
+        )
+        for line in done.failed:
+            print(f"  {line}")
+    return SOME_FAILED if done.failed else GOOD
 
 
 def split_roots(split: str, folder: Path, others: list[str], labels: list[str]) -> list[SplitRoot]:

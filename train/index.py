@@ -14,6 +14,7 @@ from predict.errors import UsageError
 from train.catalogue import Catalogue
 from train.corpus import CaseEntry
 from train.index_check import CheckedCase
+from train.raw_case import Defect
 from train.source_files import SourceFile, SplitRoot
 
 VERSION = 1
@@ -159,9 +160,15 @@ class Index:
         }
 
     def stored_files(self) -> dict[tuple[str, str], StoredFile]:
-        """(split, path) -> what is remembered."""
+        """(split, path) -> what is remembered.
+
+        A case that was too large for the memory gets an empty stamp: another run may have more.
+        """
         rows = self.connection.execute(
-            f"SELECT split, path, id, stamp, instance, {', '.join(IDENTITY)} FROM cases"
+            "SELECT split, path, id, CASE WHEN EXISTS"
+            " (SELECT 1 FROM defects WHERE case_id = id AND kind = ?) THEN '' ELSE stamp END,"
+            f" instance, {', '.join(IDENTITY)} FROM cases",
+            (str(Defect.TOO_LARGE),),
         )
         return {
             (split, path): StoredFile(case_id, stamp, bool(instance), tuple(identity))

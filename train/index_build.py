@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from predict.npz import default_limit
 from train.catalogue import Catalogue
 from train.index import Index, identity
 from train.index_check import CheckedCase, check_case
 from train.pool import map_unordered, progress
-from train.raw_case import Defect
+from train.raw_case import Defect, array_limit
 from train.source_files import SourceFile, SplitRoot, find_files
 
 BATCH_CASES, BATCH_SECONDS = 256, 5.0
-# Image and labels, and as much again for what is worked out of them.
-ARRAYS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +73,9 @@ def build_index(
 
 
 def _check_all(index: Index, sources: Sequence[SourceFile], workers: int) -> None:
-    limit = default_limit() // (ARRAYS_AT_ONCE * max(workers, 1))
-    checked = map_unordered(partial(check_case, limit=limit), sources, workers, _killed)
+    checked = map_unordered(
+        partial(check_case, limit=array_limit(workers)), sources, workers, _killed
+    )
     batch: list[CheckedCase] = []
     last = time.monotonic()
     for case in progress(checked, len(sources), "index"):
@@ -90,4 +88,4 @@ def _check_all(index: Index, sources: Sequence[SourceFile], workers: int) -> Non
 
 def _killed(source: SourceFile) -> CheckedCase:
     message = "the process that read it was killed (out of memory?)"
-    return CheckedCase(source=source, defects=[(Defect.UNREADABLE, message)])
+    return CheckedCase(source=source, defects=[(Defect.TOO_LARGE, message)])

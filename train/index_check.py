@@ -80,7 +80,7 @@ def check_case(source: SourceFile, limit: int) -> CheckedCase:
     except DefectError as error:
         case.defects.append((error.defect, str(error)))
     except MemoryError:
-        case.defects.append((Defect.UNREADABLE, "does not fit into memory"))
+        case.defects.append((Defect.TOO_LARGE, "does not fit into memory"))
     return case
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import sys
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,9 +17,11 @@ import numpy as np
 
 from predict.archive import DAMAGE, read_header, read_numbers
 from predict.errors import CaseError
-from predict.npz import one_line, read_spacing
+from predict.npz import default_limit, one_line, read_spacing
 
 IMAGE, LABELS, SPACING = "imgs", "gts", "spacing"
+# Image and labels, and as much again for what is worked out of them.
+ARRAYS_AT_ONCE = 4
 
 
 class Defect(StrEnum):
@@ -30,6 +34,7 @@ class Defect(StrEnum):
     LABELS_NOT_FINITE = "labels not finite"
     LABELS_NEGATIVE = "labels negative"
     TOO_MANY_IDS = "too many ids"
+    TOO_LARGE = "too large for the memory"
     IMAGE_NOT_FINITE = "no finite voxel"
 
     SOME_NOT_FINITE = "some voxels not finite"
@@ -67,6 +72,11 @@ class RawCase:
     labels: np.ndarray
     spacing: object
     has_spacing: bool
+
+
+def array_limit(workers: int) -> int:
+    """Most bytes that an array may need where so many processes read cases at once."""
+    return default_limit() // (ARRAYS_AT_ONCE * max(workers, 1))
 
 
 @contextmanager
@@ -115,7 +125,7 @@ def read_raw(files: Sequence[BufferedReader], limit: int) -> RawCase:
     except DefectError:
         raise
     except MemoryError as error:
-        raise DefectError(Defect.UNREADABLE, "does not fit into memory") from error
+        raise DefectError(Defect.TOO_LARGE, "does not fit into memory") from error
     except CaseError as error:
         raise DefectError(Defect.UNREADABLE, str(error)) from error
     except DAMAGE as error:
@@ -128,8 +138,16 @@ def _read_members(images: zipfile.ZipFile, masks: zipfile.ZipFile, limit: int) -
         if f"{key}.npy" not in archive.namelist():
             packed = ", ".join(archive.namelist()[:6]) or "nothing"
             raise DefectError(Defect.MISSING_KEY, f"expected the key {key}, received {packed}")
-    image_header = read_header(images, IMAGE, limit)
-    labels_header = read_header(masks, LABELS, limit)
+    image_header = read_header(images, IMAGE, sys.maxsize)
+    labels_header = read_header(masks, LABELS, sys.maxsize)
+    needed = max(
+        math.prod(shape) * dtype.itemsize for shape, dtype in (image_header, labels_header)
+    )
+    if needed > limit:
+        raise DefectError(
+            Defect.TOO_LARGE,
+            f"needs {needed} bytes, at most {limit} are accepted; fewer workers accept more",
+        )
     shape, labels_shape = image_header[0], labels_header[0]
     if shape != labels_shape or len(shape) != 3 or 0 in shape:
         raise DefectError(

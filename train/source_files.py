@@ -29,6 +29,11 @@ class SplitRoot:
     folder: Path
     labels: Path | None = None
 
+    def files(self, path: str) -> tuple[Path, ...]:
+        """The files of the case at a path below the folder: its npz, and that of its labels."""
+        case = self.folder / path
+        return (case,) if self.labels is None else (case, self.labels / case.name)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
@@ -99,9 +104,7 @@ def _source_file(
     root: SplitRoot, parts: tuple[str, ...], catalogue: Catalogue
 ) -> SourceFile | None:
     path = "/".join(parts)
-    files = [root.folder.joinpath(*parts)]
-    if root.labels is not None:
-        files.append(root.labels / parts[-1])
+    files = root.files(path)
     try:
         path.encode()
         states = [os.stat(file) for file in files]
@@ -121,7 +124,7 @@ def _source_file(
     return SourceFile(
         split=root.split,
         path=path,
-        files=tuple(files),
+        files=files,
         name=name,
         dataset=dataset,
         modality=modality,
