@@ -161,7 +161,8 @@ def read_pack(path: Path) -> Pack:
 
 def _small_image(image: np.ndarray, size: Size) -> np.ndarray:
     average = area_average(normalise_image(image)[0], size)
-    return np.rint(average, out=average).astype(np.uint8)
+    np.rint(average, out=average)
+    return average.astype(np.uint8)
 
 
 def _object_ids(labels: np.ndarray) -> np.ndarray:
