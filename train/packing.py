@@ -141,7 +141,9 @@ def read_pack(path: Path) -> Pack:
         CaseError: Missing or damaged.
     """
     try:
-        image = np.load(path, mmap_mode="r", allow_pickle=False)
+        image = npy.open_memmap(path, mode="r")
+        if image.dtype != np.uint8 or image.ndim != 3:
+            raise ValueError(f"{image.dtype} of shape {image.shape}")
         with path.open("rb") as file:
             file.seek(-TRAILER.size, os.SEEK_END)
             length, mark = TRAILER.unpack(file.read())
