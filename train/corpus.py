@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -27,7 +27,7 @@ class CaseEntry:
         name: Case name.
         dataset: Data set the phrasings are looked up under.
         modality: CT, MR, PET, US or Microscopy.
-        subject: Person or specimen, over all data sets; empty where unknown.
+        subject: Person or specimen, over all data sets; the case's own name where unknown.
         classes: Class ids present that have prompts, ascending.
     """
 
@@ -71,40 +71,61 @@ class Corpus(Protocol):
 
 
 class MemoryCorpus:
-    """Volumes that are in memory already."""
+    """Volumes that are in memory already.
 
-    def __init__(self, volumes: Sequence[LabelledVolume]) -> None:
+    Attributes:
+        entries: One per volume, in their order.
+    """
+
+    def __init__(
+        self, volumes: Sequence[LabelledVolume], subjects: Mapping[str, str] | None = None
+    ) -> None:
+        """Hold volumes.
+
+        Args:
+            volumes: The cases.
+            subjects: Case name -> subject; a case that is not named is a subject of its own.
+        """
+        known = subjects or {}
         self.volumes = list(volumes)
         self.entries: list[CaseEntry] = [
             CaseEntry(
                 name=volume.name,
                 dataset=volume.dataset,
                 modality=volume.modality,
-                subject="",
+                subject=known.get(volume.name, volume.name),
                 classes=volume.classes,
             )
             for volume in self.volumes
         ]
 
     def read(self, index: int) -> LabelledVolume:
-        """The volume of an entry."""
+        """The volume itself."""
         return self.volumes[index]
 
 
 class JoinedCorpus:
-    """Several corpora, one after the other."""
+    """Several corpora, one after the other.
 
-    def __init__(self, corpora: Sequence[Corpus]) -> None:
-        self.corpora = list(corpora)
-        self.entries: list[CaseEntry] = [e for corpus in self.corpora for e in corpus.entries]
-        self.ends = list(accumulate(len(corpus.entries) for corpus in self.corpora))
+    Attributes:
+        entries: Those of all parts.
+    """
+
+    def __init__(self, parts: Sequence[Corpus]) -> None:
+        self.parts = list(parts)
+        self.entries: list[CaseEntry] = [e for part in self.parts for e in part.entries]
+        self.ends = list(accumulate(len(part.entries) for part in self.parts))
 
     def read(self, index: int) -> LabelledVolume:
-        """The volume of an entry, from the corpus that has it."""
+        """The volume, from the part that has it.
+
+        Raises:
+            IndexError: There is no such entry.
+        """
         if not 0 <= index < len(self.entries):
             raise IndexError(f"expected 0..{len(self.entries) - 1}, received {index}")
-        which = bisect_right(self.ends, index)
-        return self.corpora[which].read(index - (self.ends[which - 1] if which else 0))
+        part = bisect_right(self.ends, index)
+        return self.parts[part].read(index - (self.ends[part - 1] if part else 0))
 
 
 def read_corpus(root: Path, prompts_json: Path) -> list[LabelledVolume]:

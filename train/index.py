@@ -230,7 +230,7 @@ class Index:
                     name=name,
                     dataset=sys.intern(of),
                     modality=sys.intern(modality),
-                    subject=subject,
+                    subject=subject or name,
                     classes=tuple(sorted(map(int, classes.split(",")))),
                 ),
                 sys.intern(in_split),

@@ -69,10 +69,11 @@ def test_an_image_is_what_prediction_would_make_of_it() -> None:
 
 
 def test_entries_say_what_is_in_memory(volumes: list[LabelledVolume]) -> None:
-    corpus: Corpus = MemoryCorpus(volumes)
+    corpus: Corpus = MemoryCorpus(volumes, {"CT_A_0": "s1"})
     assert corpus.entries[0] == CaseEntry(
-        name="CT_A_0", dataset="CT_A", modality="CT", subject="", classes=(1, 2)
+        name="CT_A_0", dataset="CT_A", modality="CT", subject="s1", classes=(1, 2)
     )
+    assert corpus.entries[1].subject == "CT_A_1"
     assert corpus.read(3) is volumes[3]
 
 

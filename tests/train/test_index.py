@@ -29,7 +29,7 @@ def checked(name: str, dataset: str = "CT_A", split: str = "train", **more: obje
         name=name,
         dataset=dataset,
         modality="CT",
-        subject=f"subject of {name}",
+        subject="s1" if name == "z" else "",
         claimed_split="",
         instance=dataset == "CT_B",
         size=100,
@@ -62,8 +62,9 @@ def test_trainable_cases_have_a_class_with_prompts(index: Index) -> None:
         ("val", "CT/CT_B/b.npz"),
     ]
     assert cases[1].entry == CaseEntry(
-        name="z", dataset="CT_A", modality="CT", subject="subject of z", classes=(2, 11)
+        name="z", dataset="CT_A", modality="CT", subject="s1", classes=(2, 11)
     )
+    assert cases[0].entry.subject == "a"
     assert (cases[1].sha256, cases[1].instance, cases[2].instance) == ("sha z", False, True)
 
 
