@@ -87,13 +87,15 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def run_index(options: argparse.Namespace) -> int:
     """Bring the index up to date and write the report beside it."""
+    report = options.out.with_suffix(".md")
+    if report == options.out:
+        raise UsageError(f"--out: expected a name for the index, received the report's {report}")
     catalogue = Catalogue.load(options.prompts, options.provenance)
     roots = split_roots(options.split, options.root, options.split_root, options.split_labels)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     built = build_index(options.out, roots, catalogue, options.workers)
     with Index(options.out) as index:
         findings = find_all(index)
-    report = options.out.with_suffix(".md")
     report.write_text(markdown(findings), encoding="utf-8")
     counts = summary(findings)
     if options.json:

@@ -70,8 +70,9 @@ def test_wrong_calls_are_one_line(
     assert run("index", tmp_path, tmp_path / "none.json", "--out", out) == 2
     assert run("pack", tmp_path / "none.sqlite", tmp_path / "cache") == 2
     assert run("pack", out, tmp_path / "cache", "--max-size", "0", "1", "1") == 2
+    assert run("index", tmp_path, prompts, "--out", tmp_path / "i.md") == 2
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert all(line.startswith("error: ") for line in lines)
 
 

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +21,25 @@ from train.packing import PackSettings, read_pack
 from train.source_files import SplitRoot
 
 SETTINGS = PackSettings((4, 8, 8))
+ROOT = Path(__file__).resolve().parents[2]
+KILLED_AT_THE_THIRD = """
+import os, signal, sys
+from pathlib import Path
+from train import pack_build, packing
+
+replace, count = os.replace, 0
+
+def killing(*paths):
+    global count
+    count += 1
+    if count == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(*paths)
+
+os.replace = killing
+settings = packing.PackSettings((4, 8, 8))
+pack_build.build_packs(Path(sys.argv[1]), Path(sys.argv[2]), settings, 0)
+"""
 
 
 @pytest.fixture
@@ -122,6 +144,22 @@ def test_a_source_that_changed_since_it_was_indexed_fails_alone(
     assert "changed since it was indexed" in summary.failed[1]
     with pytest.raises(UsageError, match="expected packs of 5 cases, 2 are missing"):
         PackedCorpus(tmp_path / "cache", path)
+
+
+def test_a_killed_run_goes_on_where_it_was(
+    tmp_path: Path, index: Callable[[], Path], pack: Callable[..., PackSummary]
+) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_AT_THE_THIRD, index(), tmp_path / "cache"],
+        cwd=ROOT,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    before = times(tmp_path / "cache")
+    assert len(before) == 2
+    summary = pack()
+    assert (summary.packed, summary.present, summary.failed) == (3, 2, ())
+    assert before.items() <= times(tmp_path / "cache").items()
 
 
 def test_two_runs_on_one_cache_give_valid_packs(tmp_path: Path, index: Callable[[], Path]) -> None:
