@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -63,12 +63,12 @@ class DuplicateGroup(NamedTuple):
 
     Attributes:
         paths: (split, path) of each.
-        same_labels: Whether the labels are the same too.
+        same_labels: The most of them that have the same labels too; 1 if all differ.
         across_splits: Whether they lie in several splits.
     """
 
     paths: tuple[tuple[str, str], ...]
-    same_labels: bool
+    same_labels: int
     across_splits: bool
 
 
@@ -252,10 +252,12 @@ def _duplicates(database: sqlite3.Connection) -> list[DuplicateGroup]:
     groups = []
     for _, rows in groupby(database.execute(DUPLICATES), key=lambda row: row[0]):
         _, splits, paths, labels = zip(*rows, strict=True)
+        # Labels without a hash could not be read: they equal no others.
+        repeats = Counter(hash_ for hash_ in labels if hash_)
         groups.append(
             DuplicateGroup(
                 paths=tuple(zip(splits, paths, strict=True)),
-                same_labels=len(set(labels)) == 1,
+                same_labels=max(repeats.values(), default=1),
                 across_splits=len(set(splits)) > 1,
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from train.index_findings import DatasetRow, DefectRow, Findings
+from train.index_findings import DatasetRow, DefectRow, DuplicateGroup, Findings
 
 MOST_ROWS = 100
 HEADINGS = (
@@ -84,7 +84,7 @@ def _case_sections(findings: Findings) -> Iterable[str]:
         [
             (
                 "yes" if group.across_splits else "no",
-                "same" if group.same_labels else "different",
+                _same_labels(group),
                 ", ".join(f"{split}: {path}" for split, path in group.paths),
             )
             for group in findings.duplicates
@@ -185,6 +185,12 @@ def _number(value: float) -> str:
 
 def _defect_cells(rows: Sequence[DefectRow]) -> list[tuple[str, str, str]]:
     return [(row.kind, f"{row.split}: {row.path}", row.detail) for row in rows]
+
+
+def _same_labels(group: DuplicateGroup) -> str:
+    if group.same_labels == len(group.paths):
+        return "same"
+    return "different" if group.same_labels == 1 else f"{group.same_labels} the same"
 
 
 def _by_kind(rows: Sequence[DefectRow]) -> str:

@@ -89,15 +89,30 @@ def test_the_same_image_is_found_and_constant_ones_are_not(findings: Findings) -
     assert findings.duplicates == [
         DuplicateGroup(
             paths=(("train", "CT/CT_A/a.npz"), ("val", "CT/CT_A/v.npz")),
-            same_labels=True,
+            same_labels=2,
             across_splits=True,
         ),
         DuplicateGroup(
             paths=(("train", "CT/CT_A/b.npz"), ("train", "CT/CT_A/c.npz")),
-            same_labels=False,
+            same_labels=1,
             across_splits=False,
         ),
     ]
+
+
+def test_a_group_says_how_many_share_their_labels(
+    tmp_path: Path, write_case: Callable[..., Path], catalogue: Catalogue
+) -> None:
+    for name in "ab":
+        write_case(f"CT/CT_A/{name}.npz")
+    write_case("CT/CT_A/c.npz", gts=np.ones((6, 10, 8), np.uint8))
+    for name in "de":
+        write_case(f"CT/CT_A/{name}.npz", gts=np.full((6, 10, 8), 0.5))
+    roots = [SplitRoot(split="train", folder=tmp_path / "data")]
+    build_index(tmp_path / "index", roots, catalogue, 0)
+    with Index(tmp_path / "index") as index:
+        (group,) = find_all(index).duplicates
+    assert (len(group.paths), group.same_labels, group.across_splits) == (5, 2, False)
 
 
 def test_subjects_and_cases_in_the_wrong_split(findings: Findings) -> None:

@@ -70,7 +70,7 @@ def test_every_finding_has_its_section_and_its_number() -> None:
         CLEAN,
         broken=[defect, defect],
         doubtful=[defect],
-        duplicates=[DuplicateGroup(paths, True, True), DuplicateGroup(paths, False, False)],
+        duplicates=[DuplicateGroup(paths, 2, True), DuplicateGroup((*paths, *paths), 2, False)],
         shared_subjects=[SharedSubject("s1", {"train": 4, "val": 1})],
         unprompted=[UnpromptedLabel("CT_A", 9, 1, 80, "a.npz")],
         unseen=[("CT_A", 5)],
@@ -84,6 +84,7 @@ def test_every_finding_has_its_section_and_its_number() -> None:
     assert text.count("\n## ") == 12
     assert "| s1 | train: 4, val: 1 |" in text
     assert "| yes | same | train: a, val: b |" in text
+    assert "| no | 2 the same | train: a, val: b, train: a, val: b |" in text
     counts = summary(findings)["findings"]
     assert counts.pop("groups with the same image") == 2
     assert set(counts.values()) == {1}
