@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zipfile
 import zlib
@@ -16,6 +17,8 @@ from predict.pickles import MAX_BYTES, load_restricted
 
 SMALL_MEMBER = 2 * MAX_BYTES
 HEADER_BYTES = 16 * 2**10
+MAX_AXES = 32
+Header = tuple[tuple[int, ...], np.dtype[np.generic]]
 # RuntimeError is also zipfile's word for an encrypted member.
 DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
@@ -51,6 +54,64 @@ def parse_header(key: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[n
         # The header is a Python literal, and a hostile one can raise almost anything.
         raise CaseError(f"{key}: expected an npy header, received {error}") from error
     return shape, dtype, data.tell()
+
+
+def read_header(archive: zipfile.ZipFile, key: str, limit: int) -> Header:
+    """Shape and dtype of a member whose size is what its header says and within the limit.
+
+    Args:
+        archive: The npz.
+        key: Which member.
+        limit: Most bytes that its array may need.
+
+    Raises:
+        CaseError: Missing, packed in an unknown way, too large, or not what its header says.
+    """
+    info = packed_member(archive, key)
+    with archive.open(info) as file:
+        shape, dtype, header_bytes = parse_header(key, file)
+    if len(shape) > MAX_AXES or min(shape, default=0) < 0:
+        raise CaseError(f"{key}: expected a shape, received {shape}")
+    # Counted without empty axes, which could hide others that no memory holds.
+    bound = math.prod(max(n, 1) for n in shape) * max(dtype.itemsize, 1)
+    if bound > limit:
+        raise CaseError(f"{key}: shape {shape} needs {bound} bytes, at most {limit} are accepted")
+    if dtype.hasobject:
+        raise CaseError(f"{key}: expected numbers, received pickled objects", shape=shape)
+    size, held = math.prod(shape) * dtype.itemsize, info.file_size - header_bytes
+    if held != size:
+        raise CaseError(
+            f"{key}: shape {shape} needs {size} bytes, the file holds {held}", shape=shape
+        )
+    return shape, dtype
+
+
+def read_numbers(archive: zipfile.ZipFile, key: str, header: Header) -> np.ndarray:
+    """Real numbers in native byte order, of a member whose header was read and found good.
+
+    Raises:
+        CaseError: Not real numbers.
+    """
+    shape, dtype = header
+    if dtype.kind not in "biuf":
+        raise CaseError(f"{key}: expected real numbers, received {dtype}", shape=shape)
+    with archive.open(packed_member(archive, key)) as file:
+        array = npy.read_array(file, allow_pickle=False)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def packed_member(archive: zipfile.ZipFile, key: str) -> zipfile.ZipInfo:
+    """The member of a key, stored or deflated as numpy does it.
+
+    Raises:
+        CaseError: There is none, or it is packed otherwise.
+    """
+    info = find_member(archive, key)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise CaseError(
+            f"{key}: expected stored or deflated, received compression {info.compress_type}"
+        )
+    return info
 
 
 def read_object(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> object:

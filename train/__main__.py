@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 from predict.tokenizer import PromptTokenizer
 from train.config import TrainConfig, half_width_model
 from train.corpus import read_corpus
+from train.data_commands import add_commands, run_command
 from train.fit import fit
 from train.phrasing import Phrasebook
 from train.synthetic import synthetic_corpus, synthetic_prompts
@@ -31,8 +33,11 @@ def main() -> None:
     run.add_argument("--out", type=Path, required=True, help="run folder; resumed if it exists")
     run.add_argument("--minutes", type=float, default=TrainConfig.minutes)
     run.add_argument("--seed", type=int, default=TrainConfig.seed)
+    add_commands(commands)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if hasattr(arguments, "run"):
+        sys.exit(run_command(arguments))
     volumes = read_corpus(arguments.data, arguments.prompts) + synthetic_corpus(SYNTHETIC_SEEDS)
     phrasebook = Phrasebook.load(
         arguments.prompts, arguments.provenance, extra=synthetic_prompts(SYNTHETIC_SEEDS)

@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from predict.archive import HEADER_BYTES, find_member, parse_header, read_object
+from predict.archive import (
+    HEADER_BYTES,
+    find_member,
+    packed_member,
+    parse_header,
+    read_header,
+    read_numbers,
+    read_object,
+)
 from predict.errors import CaseError
 
 
@@ -47,3 +55,28 @@ def test_an_object_is_plain_values(write_npz: Callable[..., Path]) -> None:
         assert table == {"1": "liver", "2": "left kidney", "instance_label": 0}
         with pytest.raises(CaseError, match="spacing: expected a pickled dict"):
             read_object(archive, find_member(archive, "spacing"))
+
+
+def test_numbers_come_in_native_order_once_their_header_is_good(tmp_path: Path) -> None:
+    values = np.arange(6, dtype=">i2").reshape(2, 3)
+    np.savez_compressed(tmp_path / "a.npz", values=values, words=np.array(["abc"]))
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        header = read_header(archive, "values", limit=12)
+        assert header == ((2, 3), np.dtype(">i2"))
+        read = read_numbers(archive, "values", header)
+        assert read.dtype == np.dtype("=i2")
+        assert np.array_equal(read, values)
+        with pytest.raises(CaseError, match="needs 12 bytes, at most 11 are accepted"):
+            read_header(archive, "values", limit=11)
+        with pytest.raises(CaseError, match="words: expected real numbers, received <U3"):
+            read_numbers(archive, "words", read_header(archive, "words", limit=100))
+
+
+def test_a_member_is_stored_or_deflated(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("imgs.npy", b"x" * 100)
+    with (
+        zipfile.ZipFile(tmp_path / "a.npz") as archive,
+        pytest.raises(CaseError, match="imgs: expected stored or deflated, received compression"),
+    ):
+        packed_member(archive, "imgs")

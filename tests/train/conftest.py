@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from train.catalogue import Catalogue
 from train.corpus import LabelledVolume, read_corpus
 from train.phrasing import Phrasebook
 
@@ -55,3 +57,27 @@ def volumes(corpus_folder: Path) -> list[LabelledVolume]:
 def phrasebook(corpus_folder: Path) -> Phrasebook:
     """Its prompts."""
     return Phrasebook.load(corpus_folder / "prompts.json", corpus_folder / "provenance.json")
+
+
+@pytest.fixture(scope="session")
+def catalogue(corpus_folder: Path) -> Catalogue:
+    """Its prompts, for the index."""
+    return Catalogue.load(corpus_folder / "prompts.json")
+
+
+@pytest.fixture
+def write_case(tmp_path: Path) -> Callable[..., Path]:
+    """Write a case below tmp_path/data: random image, two boxes as labels, unless given."""
+
+    def write(path: str, *, seed: int = 0, **replaced: object) -> Path:
+        labels = np.zeros((6, 10, 8), np.uint8)
+        labels[1:4, 2:6, 1:4], labels[2:5, 3:8, 5:7] = 1, 2
+        image = np.random.default_rng(seed).integers(0, 256, labels.shape, dtype=np.uint8)
+        keys: dict[str, object] = {"imgs": image, "gts": labels, **replaced}
+        file = tmp_path / "data" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {k: np.asarray(v) for k, v in keys.items() if v is not None}
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        return file
+
+    return write
