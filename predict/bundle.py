@@ -21,6 +21,7 @@ from predict.errors import BundleError
 from predict.model.config import ModelConfig
 from predict.model.decomposed_conv import fold_batch_norms
 from predict.model.text3dsam import Text3DSAM
+from predict.pipeline import Pipeline
 from predict.skeleton import skeleton
 from predict.tokenizer import PromptTokenizer
 
@@ -31,7 +32,6 @@ WEIGHTS, CONFIG, TOKENIZER, MANIFEST = (
     "manifest.json",
 )
 FORMAT = 1
-MODES = ("paper",)
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,14 @@ class Bundle:
 
     Attributes:
         model: In eval mode, BatchNorms folded, float32.
+        pipeline: What prediction does around it.
         tokenizer: Frozen tokenizer.
         manifest: Contents of manifest.json.
         sha256: Hash of manifest.json, which stands for the whole bundle.
     """
 
     model: Text3DSAM
+    pipeline: Pipeline
     tokenizer: PromptTokenizer
     manifest: Mapping[str, Any]
     sha256: str
@@ -58,19 +60,20 @@ def load_bundle(folder: Path) -> Bundle:
         BundleError: A file is missing or differs from the manifest, or they do not fit together.
     """
     manifest, contents, sha256 = _verified_contents(folder)
-    config = read_config(contents[CONFIG], str(folder / CONFIG))
+    config, pipeline = read_config(contents[CONFIG], str(folder / CONFIG))
     try:
         tensors = parse_safetensors(contents[WEIGHTS])
     except SafetensorError as error:
         raise BundleError(f"{folder / WEIGHTS}: not a safetensors file ({error})") from error
     model = build_model(config, tensors, str(folder))
-    return Bundle(model, PromptTokenizer.from_file(folder / TOKENIZER), manifest, sha256)
+    tokenizer = PromptTokenizer.from_file(folder / TOKENIZER)
+    return Bundle(model, pipeline, tokenizer, manifest, sha256)
 
 
 def describe_bundle(folder: Path) -> dict[str, Any]:
     """What a bundle is: verified hashes, sizes and provenance, as plain values."""
     manifest, contents, sha256 = _verified_contents(folder)
-    config = read_config(contents[CONFIG], str(folder / CONFIG))
+    config, pipeline = read_config(contents[CONFIG], str(folder / CONFIG))
     return {
         "bundle": str(folder),
         "sha256": sha256,
@@ -81,6 +84,7 @@ def describe_bundle(folder: Path) -> dict[str, Any]:
         "image_size": list(config.image_size),
         "logit_size": list(config.logit_size),
         "passes": 1 + config.refinements,
+        "mode": pipeline.mode,
         "vocabulary": config.text_encoder.vocab_size,
         "provenance": manifest["provenance"],
         "files": manifest["files"],
@@ -117,13 +121,14 @@ def build_model(config: ModelConfig, tensors: dict[str, torch.Tensor], source: s
     return model
 
 
-def read_config(text: bytes, source: str) -> ModelConfig:
+def read_config(text: bytes, source: str) -> tuple[ModelConfig, Pipeline]:
     """Parse a bundle's config.json."""
     values = parse_json(text, source)
-    mode = values.pop("mode", None)
-    if mode not in MODES:
-        raise BundleError(f"{source}: mode: expected one of {MODES}, received {mode!r}")
-    return ModelConfig.from_dict(values)
+    try:
+        pipeline, rest = Pipeline.split(values)
+    except BundleError as error:
+        raise BundleError(f"{source}: {error}") from error
+    return ModelConfig.from_dict(rest), pipeline
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

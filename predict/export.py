@@ -33,6 +33,7 @@ from predict.model.config import (
     PromptEncoderConfig,
     TextEncoderConfig,
 )
+from predict.pipeline import Pipeline
 
 NO_INFLUENCE = re.compile(
     r"text_encoder\.pooler\.|output_hypernetworks_mlps\.[1-9]|num_batches_tracked$|position_ids$"
@@ -63,6 +64,7 @@ def export_bundle(
     """
     original = read_tensors(checkpoint)
     values = parse_json(_config_text(checkpoint), str(checkpoint / CONFIG))
+    pipeline, values = Pipeline.split({"mode": "paper", **values})
     config = model_config(values, {k: tuple(v.shape) for k, v in original.items()})
     kept = {
         key: tensor.to(torch.float32 if _is_sensitive(key, tensor) else DTYPES[dtype]).contiguous()
@@ -78,7 +80,7 @@ def export_bundle(
         )
     contents = {
         WEIGHTS: save(kept),
-        CONFIG: _json({"mode": "paper", **config.to_dict()}),
+        CONFIG: _json({**pipeline.to_dict(), **config.to_dict()}),
         TOKENIZER: (tokenizer.to_str(pretty=True) + "\n").encode(),
     }
     manifest = {
@@ -132,7 +134,7 @@ def model_config(values: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]
     the decoder's; the rest is fixed in the published code and read from the tensors' shapes.
     """
     if "image_encoder" in values:
-        return ModelConfig.from_dict({k: v for k, v in values.items() if k != "mode"})
+        return ModelConfig.from_dict(values)
     try:
         return _published_config(values, shapes)
     except KeyError as error:

@@ -13,7 +13,7 @@ import numpy as np
 from predict.cases import Case
 from predict.errors import CaseError
 from predict.instances import Instances, cap_instances, separate_instances
-from predict.labels import count_voxels, foreground_mask, fuse_labels
+from predict.labels import count_voxels, fuse_labels
 from predict.npz import read_case, write_labels
 from predict.report import CaseReport, PromptReport, peak_memory_mb
 from predict.segmenter import Segmenter
@@ -80,23 +80,25 @@ def _segment(segmenter: Segmenter, case: Case, report: CaseReport, options: Opti
             f"instance case: only the first prompt is segmented, {len(case.prompts) - 1} ignored"
         )
     segmenter.set_image(case.image)
-    answer = segmenter.predict([prompt.text for prompt in prompts])
+    answer = segmenter.predict(
+        [prompt.text for prompt in prompts], [prompt.class_id for prompt in prompts]
+    )
     report.seconds.update(answer.seconds)
     shape = (case.image.shape[0], case.image.shape[1], case.image.shape[2])
     start = time.perf_counter()
     if case.instance:
-        instances = separate_instances(foreground_mask(answer.logits[0], shape))
+        instances = separate_instances(fuse_labels(answer.views, shape) > 0)
         labels = _instance_labels(instances, report, options)
         found = {prompts[0].class_id: int(np.count_nonzero(instances.labels))}
         report.instances = instances.count
     else:
-        labels = fuse_labels(answer.logits, [prompt.class_id for prompt in prompts], shape)
+        labels = fuse_labels(answer.views, shape)
         found = count_voxels(labels)
     report.lap("labels", start)
-    for prompt, truncated in zip(prompts, answer.truncated, strict=True):
-        report.prompts.append(
-            PromptReport(prompt.class_id, prompt.text, found.get(prompt.class_id, 0))
-        )
+    presence = answer.presence or (None,) * len(prompts)
+    for prompt, there, truncated in zip(prompts, presence, answer.truncated, strict=True):
+        voxels = found.get(prompt.class_id, 0)
+        report.prompts.append(PromptReport(prompt.class_id, prompt.text, voxels, there))
         if truncated:
             report.warnings.append(f"prompt {prompt.class_id} is too long: its end was not read")
     return labels

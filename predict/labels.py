@@ -8,12 +8,14 @@ them is positive: each class is upsampled only inside the box of its positive ce
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from predict.resample import axis_taps
+from predict.resample import Window, axis_taps
 
 CPU_SLAB_BYTES = 8 * 2**20  # a slab stays in the cache
 GPU_SLAB_BYTES = 64 * 2**20  # few kernel launches
@@ -22,12 +24,27 @@ Shape3d = tuple[int, int, int]
 Box = tuple[slice, slice, slice]
 
 
-def fuse_labels(logits: torch.Tensor, class_ids: Sequence[int], shape: Shape3d) -> np.ndarray:
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Logits of some classes on a grid that lies somewhere in the case.
+
+    Attributes:
+        logits: (C, d, h, w), on any device; NaN counts as background.
+        class_ids: C ids in 1..255.
+        window: Part of the case, in voxels, that the grid covers; None: all of it. The classes are
+            background outside.
+    """
+
+    logits: torch.Tensor
+    class_ids: Sequence[int]
+    window: Window | None = None
+
+
+def fuse_labels(views: Sequence[View], shape: Shape3d) -> np.ndarray:
     """Semantic labels.
 
     Args:
-        logits: (C, d, h, w), on any device; NaN counts as background.
-        class_ids: C ids in 1..255; of classes with equal logits the earlier one wins.
+        views: Each class in one of them; of classes with equal logits the earlier one wins.
         shape: (D, H, W) of the case.
 
     Returns:
@@ -36,29 +53,32 @@ def fuse_labels(logits: torch.Tensor, class_ids: Sequence[int], shape: Shape3d) 
     Raises:
         ValueError: Not one id per class.
     """
-    if len(class_ids) != len(logits):
-        raise ValueError(f"expected {len(logits)} class ids, received {len(class_ids)}")
+    for view in views:
+        if len(view.class_ids) != len(view.logits):
+            raise ValueError(
+                f"expected {len(view.logits)} class ids, received {len(view.class_ids)}"
+            )
     labels = np.zeros(shape, np.uint8)
-    grid = _Grid(logits, shape)
-    slab_bytes = CPU_SLAB_BYTES if logits.device.type == "cpu" else GPU_SLAB_BYTES
-    for start, stop in plan_slabs(shape, logits.shape[1], slab_bytes):
-        best = torch.zeros(stop - start, *shape[1:], device=logits.device)
+    if not views:
+        return labels
+    device = views[0].logits.device
+    grids = [_Grid(view, shape) for view in views]
+    slab_bytes = CPU_SLAB_BYTES if device.type == "cpu" else GPU_SLAB_BYTES
+    coarse_depth = max(grid.planes_per_case for grid in grids)
+    for start, stop in plan_slabs(shape, coarse_depth, slab_bytes):
+        best = torch.zeros(stop - start, *shape[1:], device=device)
         label = torch.zeros_like(best, dtype=torch.uint8)
-        for channel, class_id in enumerate(class_ids):
-            box = grid.positive_box(channel, start, stop)
-            if box is None:
-                continue
-            values = grid.upsample(channel, start, box)
-            so_far = best[box]
-            label[box].masked_fill_(values > so_far, class_id)
-            torch.maximum(so_far, values, out=so_far)
+        for grid in grids:
+            for channel, class_id in enumerate(grid.class_ids):
+                found = grid.values(channel, start, stop)
+                if found is None:
+                    continue
+                box, values = found
+                so_far = best[box]
+                label[box].masked_fill_(values > so_far, class_id)
+                torch.maximum(so_far, values, out=so_far)
         labels[start:stop] = label.cpu().numpy()
     return labels
-
-
-def foreground_mask(logits: torch.Tensor, shape: Shape3d) -> np.ndarray:
-    """One class's (d, h, w) logits -> (D, H, W) bool, True where upsampled they are positive."""
-    return fuse_labels(logits[None], (1,), shape).view(bool)
 
 
 def finite_logits(logits: torch.Tensor) -> tuple[torch.Tensor, int]:
@@ -92,17 +112,48 @@ def plan_slabs(shape: Shape3d, coarse_depth: int, slab_bytes: int) -> list[tuple
 
 
 class _Grid:
-    """Coarse logits with the interpolation that leads from them to the full resolution."""
+    """A view's coarse logits with the interpolation that leads from them to the full resolution."""
 
-    def __init__(self, logits: torch.Tensor, shape: Shape3d) -> None:
-        self.logits, _ = finite_logits(logits)
+    def __init__(self, view: View, shape: Shape3d) -> None:
+        self.class_ids = view.class_ids
+        self.logits, _ = finite_logits(view.logits)
         self.positive = (self.logits > 0).cpu().numpy()
-        axes = [(axis_taps(n, m), n) for n, m in zip(logits.shape[1:], shape, strict=True)]
-        self.taps = [(taps.lower.numpy(), taps.upper.numpy()) for taps, _ in axes]
-        self.matrices = [taps.matrix(n).to(logits.device) for taps, n in axes]
+        window = view.window or tuple((0, length) for length in shape)
+        sizes = self.logits.shape[1:]
+        # Voxels whose centres lie in the window, and where those centres are among the cells.
+        self.first = [max(0, math.ceil(start - 0.5)) for start, _ in window]
+        self.last = [
+            min(length, math.ceil(stop - 0.5))
+            for length, (_, stop) in zip(shape, window, strict=True)
+        ]
+        axes = []
+        for n, first, last, (start, stop) in zip(sizes, self.first, self.last, window, strict=True):
+            cells = n / (stop - start)
+            axes.append(
+                axis_taps(n, last - first, ((first - start) * cells, (last - start) * cells))
+            )
+        self.taps = [(taps.lower.numpy(), taps.upper.numpy()) for taps in axes]
+        self.matrices = [
+            taps.matrix(n).to(view.logits.device) for taps, n in zip(axes, sizes, strict=True)
+        ]
+        self.planes_per_case = math.ceil(sizes[0] * shape[0] / (window[0][1] - window[0][0]))
 
-    def positive_box(self, channel: int, start: int, stop: int) -> Box | None:
-        """Where a class can be positive in planes start:stop, counted from start; None: nowhere."""
+    def values(self, channel: int, start: int, stop: int) -> tuple[Box, torch.Tensor] | None:
+        """A class's values where it can be positive in planes start:stop of the case.
+
+        Returns:
+            The box, its planes counted from ``start``, and the values in it; None: nowhere.
+        """
+        z, y, x = self.first
+        begin, end = max(start, z), min(stop, self.last[0])
+        box = self._positive_box(channel, begin - z, end - z) if begin < end else None
+        if box is None:
+            return None
+        moved = (_shift(box[0], begin - start), _shift(box[1], y), _shift(box[2], x))
+        return moved, self._upsample(channel, begin - z, box)
+
+    def _positive_box(self, channel: int, start: int, stop: int) -> Box | None:
+        """Where a class can be positive in planes start:stop of the window, counted from start."""
         coarse = self._coarse_planes(start, stop)
         positive = self.positive[channel, coarse]
         (lower, upper), rows, columns = self.taps
@@ -112,8 +163,8 @@ class _Grid:
         x = _reached(np.any(positive, axis=(0, 1)), *columns)
         return None if z is None or y is None or x is None else (z, y, x)
 
-    def upsample(self, channel: int, start: int, box: Box) -> torch.Tensor:
-        """A class's values in a box whose planes are counted from ``start``."""
+    def _upsample(self, channel: int, start: int, box: Box) -> torch.Tensor:
+        """A class's values in a box of the window whose planes are counted from ``start``."""
         z = slice(start + box[0].start, start + box[0].stop)
         coarse = self._coarse_planes(z.start, z.stop)
         depth, rows, columns = self.matrices
@@ -123,6 +174,10 @@ class _Grid:
     def _coarse_planes(self, start: int, stop: int) -> slice:
         lower, upper = self.taps[0]
         return slice(int(lower[start]), int(upper[stop - 1]) + 1)
+
+
+def _shift(part: slice, by: int) -> slice:
+    return slice(part.start + by, part.stop + by)
 
 
 def _reached(cells: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> slice | None:

@@ -22,15 +22,17 @@ NAME = "report.json"
 
 @dataclass(frozen=True)
 class PromptReport:
-    """Voxels found for one prompt; 0 means not found."""
+    """Voxels found for one prompt, 0 means not found; probability that its target is there."""
 
     class_id: int
     text: str
     voxels: int
+    presence: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; ``found`` is the voxel count or the words "not found"."""
-        return {"id": self.class_id, "text": self.text, "found": self.voxels or "not found"}
+        values = {"id": self.class_id, "text": self.text, "found": self.voxels or "not found"}
+        return values if self.presence is None else {**values, "presence": round(self.presence, 4)}
 
 
 @dataclass
@@ -103,7 +105,7 @@ def write_report(
             "torch": torch.__version__,
             "numpy": np.__version__,
         },
-        "seconds": round(startup.total(), 3),
+        "seconds": round(startup.total(), 4),
         "startup": {stage: round(value, 4) for stage, value in startup.seconds.items()},
         "cases": [case.to_dict() for case in cases],
     }

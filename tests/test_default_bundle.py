@@ -13,6 +13,7 @@ from examples.__main__ import write_examples
 from predict.bundle import load_bundle
 from predict.cli import DEFAULT_BUNDLE
 from predict.folder import Options, predict_case
+from predict.labels import fuse_labels
 from predict.segmenter import Segmenter
 
 MOST_BYTES = 45 * 2**20
@@ -65,8 +66,9 @@ def _dice(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_other_words_find_the_same_structure(segmenter: Segmenter, examples: Path) -> None:
     with np.load(examples / "inputs" / "CT_synthetic_torso.npz") as arrays:
-        segmenter.set_image(arrays["imgs"])
+        image = arrays["imgs"]
+    segmenter.set_image(image)
     texts = ["liver in abdominal CT", "Could you outline the liver?", "hepatic parenchyma, CT"]
-    masks = [logits.numpy() > 0 for logits in segmenter.predict(texts).logits]
+    masks = [fuse_labels(segmenter.predict([text]).views, image.shape) > 0 for text in texts]
     assert all(mask.any() for mask in masks)
     assert min(_dice(masks[0], mask) for mask in masks[1:]) > 0.5

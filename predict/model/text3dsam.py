@@ -56,7 +56,11 @@ class Text3DSAM(nn.Module):
         return self.text_projector(self.text_encoder(ids, mask))  # type: ignore[no-any-return]
 
     def decode(
-        self, features: ImageFeatures, text: Tensor, refinements: int | None = None
+        self,
+        features: ImageFeatures,
+        text: Tensor,
+        refinements: int | None = None,
+        before: PassOutput | None = None,
     ) -> list[PassOutput]:
         """Coarse pass, then refinements that see the mask and token of the pass before.
 
@@ -64,13 +68,16 @@ class Text3DSAM(nn.Module):
             features: Of one image for all N prompts, or one entry per prompt.
             text: (N, E) text embeddings.
             refinements: How many; the configuration's number if None.
+            before: A pass that was made already, instead of a coarse one.
 
         Returns:
-            One output per pass, coarse first; the last one is the answer.
+            One output per pass, coarse first (or the one before); the last one is the answer.
         """
         count = self.config.refinements if refinements is None else refinements
         encode_prompt, decode_mask = self.seg_decoder.prompt_encoder, self.seg_decoder.mask_decoder
-        passes = [PassOutput(*decode_mask(features, text, *encode_prompt(text)))]
+        if before is None:
+            before = PassOutput(*decode_mask(features, text, *encode_prompt(text)))
+        passes = [before]
         for _ in range(count):
             logits, token = passes[-1]
             prompt = encode_prompt(text, torch.sigmoid(logits), token)

@@ -146,7 +146,7 @@ def test_a_published_config_is_completed_from_the_weights(
 
     manifest = export_bundle(checkpoint, tmp_path / "bundle")
 
-    read = read_config((tmp_path / "bundle" / "config.json").read_bytes(), "config")
+    read, _ = read_config((tmp_path / "bundle" / "config.json").read_bytes(), "config")
     assert list(read.image_size) == config["image_size"]
     assert read.text_encoder.num_attention_heads == heads
     if size == "official":

@@ -10,8 +10,9 @@ import torch
 from predict import folder as folder_module
 from predict.bundle import load_bundle
 from predict.folder import Options, predict_case
+from predict.labels import View
 from predict.report import CaseReport
-from predict.segmenter import MaskLogits, Segmenter
+from predict.segmenter import Answer, Segmenter
 
 WriteNpz = Callable[..., Path]
 
@@ -33,9 +34,14 @@ def _read(path: Path) -> np.ndarray:
         return np.asarray(arrays["segs"])
 
 
-def _answer(*logits: np.ndarray) -> Callable[[list[str]], MaskLogits]:
+def _answer(*logits: np.ndarray) -> Callable[[list[str], list[int]], Answer]:
     stack = torch.from_numpy(np.stack(logits)).float()
-    return lambda texts: MaskLogits(stack[: len(texts)], (False,) * len(texts), {})
+
+    def answer(texts: list[str], class_ids: list[int]) -> Answer:
+        view = View(logits=stack[: len(texts)], class_ids=class_ids)
+        return Answer([view], None, (False,) * len(texts), {})
+
+    return answer
 
 
 def test_a_good_case(write_npz: WriteNpz, segmenter: Segmenter, output: Path) -> None:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from predict import labels as labels_module
 from predict.labels import (
+    View,
     count_voxels,
     finite_logits,
-    foreground_mask,
     fuse_labels,
     plan_slabs,
 )
+from predict.resample import Window
 
 Shape3d = tuple[int, int, int]
 
@@ -42,8 +43,16 @@ def dense(
     return np.array([0, *class_ids], np.uint8)[winner], (best[0] - best[1]).numpy()
 
 
+def fuse(logits: torch.Tensor, class_ids: list[int], shape: Shape3d) -> np.ndarray:
+    return fuse_labels([View(logits=logits, class_ids=class_ids)], shape)
+
+
+def foreground(logits: torch.Tensor, shape: Shape3d) -> np.ndarray:
+    return fuse(logits, [1], shape).view(bool)
+
+
 def assert_equals_dense(logits: torch.Tensor, class_ids: list[int], shape: Shape3d) -> np.ndarray:
-    ours = fuse_labels(logits, class_ids, shape)
+    ours = fuse(logits, class_ids, shape)
     expected, margin = dense(logits, class_ids, shape)
     assert ours.dtype == np.uint8
     assert ours.shape == shape
@@ -113,19 +122,19 @@ def test_a_single_positive_cell_at_a_corner(corner: Shape3d) -> None:
 def test_a_positive_cell_that_no_output_reads_leaves_background() -> None:
     logits = torch.full((1, 9, 9, 9), -1.0)
     logits[0, 0] = logits[0, :, 0] = logits[0, :, :, 0] = 5
-    assert not fuse_labels(logits, [1], (3, 3, 3)).any()
+    assert not fuse(logits, [1], (3, 3, 3)).any()
 
 
 def test_all_negative_is_background() -> None:
-    assert not fuse_labels(torch.full((3, 4, 4, 4), -0.5), [1, 2, 3], (7, 8, 9)).any()
+    assert not fuse(torch.full((3, 4, 4, 4), -0.5), [1, 2, 3], (7, 8, 9)).any()
 
 
 def test_zero_is_background() -> None:
-    assert not fuse_labels(torch.zeros(2, 4, 4, 4), [1, 2], (7, 8, 9)).any()
+    assert not fuse(torch.zeros(2, 4, 4, 4), [1, 2], (7, 8, 9)).any()
 
 
 def test_no_classes_is_background() -> None:
-    assert not fuse_labels(torch.zeros(0, 4, 4, 4), [], (7, 8, 9)).any()
+    assert not fuse(torch.zeros(0, 4, 4, 4), [], (7, 8, 9)).any()
 
 
 def test_all_positive_leaves_no_background() -> None:
@@ -141,7 +150,7 @@ def test_all_positive_leaves_no_background() -> None:
 @settings(max_examples=100, deadline=None)
 def test_the_earlier_of_equal_classes_wins(coarse: Shape3d, shape: Shape3d, seed: int) -> None:
     logits = random_logits(1, coarse, seed=seed).expand(3, *coarse)
-    assert set(np.unique(fuse_labels(logits, [200, 2, 7], shape))) <= {0, 200}
+    assert set(np.unique(fuse(logits, [200, 2, 7], shape))) <= {0, 200}
 
 
 def test_nan_and_infinite_cells() -> None:
@@ -149,15 +158,15 @@ def test_nan_and_infinite_cells() -> None:
     logits[0, :, :, 0], logits[1, :, :, 0] = torch.nan, 1
     logits[1, :, :, 2] = torch.inf
     logits[0, :, :, 4], logits[1, :, :, 4] = 1, -torch.inf
-    np.testing.assert_array_equal(fuse_labels(logits, [1, 2], (2, 2, 6))[0, 0], [2, 0, 2, 0, 1, 0])
+    np.testing.assert_array_equal(fuse(logits, [1, 2], (2, 2, 6))[0, 0], [2, 0, 2, 0, 1, 0])
     all_nan = torch.full((1, 3, 3, 3), torch.nan)
-    assert not fuse_labels(all_nan, [1], (7, 7, 7)).any()
+    assert not fuse(all_nan, [1], (7, 7, 7)).any()
 
 
 def test_a_nan_cell_takes_what_it_touches_and_nothing_else() -> None:
     logits = torch.ones(1, 1, 1, 9)
     logits[..., 4] = torch.nan
-    found = fuse_labels(logits, [1], (1, 1, 36))[0, 0]
+    found = fuse(logits, [1], (1, 1, 36))[0, 0]
     touched = slice(14, 22)
     assert not found[touched].any()
     assert found[: touched.start].all()
@@ -182,13 +191,58 @@ def test_logits_of_half_precision_are_interpolated_in_float32() -> None:
 
 def test_one_id_per_class() -> None:
     with pytest.raises(ValueError, match="expected 2 class ids, received 1"):
-        fuse_labels(torch.zeros(2, 2, 2, 2), [1], (3, 3, 3))
+        fuse(torch.zeros(2, 2, 2, 2), [1], (3, 3, 3))
+
+
+WINDOW = ((2.0, 7.0), (-1.5, 9.25), (3.4, 16.2))
+
+
+def in_window(logits: torch.Tensor, window: Window, shape: Shape3d) -> torch.Tensor:
+    """(C, *shape): values at the voxels' centres, minus infinity outside of the window."""
+    axes = [
+        2 * (torch.arange(n) + 0.5 - start) / (stop - start) - 1
+        for n, (start, stop) in zip(shape, window, strict=True)
+    ]
+    z, y, x = torch.meshgrid(*axes, indexing="ij")
+    grid = torch.stack((x, y, z), dim=-1)[None].double()
+    values = F.grid_sample(logits[None].double(), grid, padding_mode="border", align_corners=False)[
+        0
+    ]
+    outside = (grid[0].abs() > 1).any(dim=-1)
+    return values.masked_fill(outside, -torch.inf)
+
+
+@pytest.mark.parametrize("slab_bytes", [1, 2**23])
+def test_views_of_parts_of_a_case(slab_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels_module, "CPU_SLAB_BYTES", slab_bytes)
+    shape = (9, 13, 17)
+    whole, part = random_logits(2, (4, 5, 6)), random_logits(1, (6, 6, 5), seed=1)
+    views = [
+        View(logits=whole, class_ids=[3, 9]),
+        View(logits=part, class_ids=[5], window=WINDOW),
+    ]
+    everywhere = tuple((0.0, float(n)) for n in shape)
+    values = torch.cat((in_window(whole, everywhere, shape), in_window(part, WINDOW, shape)))
+    best, winner = torch.cat((torch.zeros_like(values[:1]), values)).topk(2, dim=0)
+    margin = (best[0] - best[1]).numpy()
+    expected = np.array([0, 3, 9, 5], np.uint8)[winner[0]]
+    ours = fuse_labels(views, shape)
+    assert (margin[ours != expected] < 1e-5).all()
+    assert set(np.unique(ours)) == {0, 3, 5, 9}
+
+
+def test_a_class_is_background_outside_of_its_window() -> None:
+    view = View(logits=torch.ones(1, 2, 2, 2), class_ids=[4], window=WINDOW)
+    labels = fuse_labels([view], (9, 13, 17))
+    expected = np.zeros((9, 13, 17), np.uint8)
+    expected[2:7, :9, 3:16] = 4  # voxels whose centres lie inside
+    np.testing.assert_array_equal(labels, expected)
 
 
 @pytest.mark.parametrize("shape", [(9, 11, 14), (4, 5, 6), (2, 3, 3)])
 def test_foreground_mask_equals_the_dense_form(shape: Shape3d) -> None:
     logits = random_logits(1, (4, 5, 6))
-    mask = foreground_mask(logits[0], shape)
+    mask = foreground(logits, shape)
     expected, margin = dense(logits, [1], shape)
     assert mask.dtype == np.bool_
     assert (margin[mask != expected.astype(bool)] < 1e-5).all()
@@ -226,7 +280,7 @@ def test_semantic_cases_of_the_published_code(name: str, shared: Path) -> None:
     with np.load(shared / "reference/golden/predict" / f"{name}_out.npz") as arrays:
         published, logits = arrays["segs"], torch.from_numpy(arrays["logits"])
         class_ids = [int(i) for i in arrays["class_ids"]]
-    ours = fuse_labels(logits, class_ids, published.shape)
+    ours = fuse(logits, class_ids, published.shape)
     different = ours != published
     assert np.count_nonzero(different) <= 20
     assert (dense(logits, class_ids, published.shape)[1][different] < 1e-3).all()
@@ -235,6 +289,6 @@ def test_semantic_cases_of_the_published_code(name: str, shared: Path) -> None:
 def test_instance_case_of_the_published_code(shared: Path) -> None:
     with np.load(shared / "reference/golden/predict/instance_out.npz") as arrays:
         published, logits = arrays["segs"], torch.from_numpy(arrays["logits"][:1])
-    different = foreground_mask(logits[0], published.shape) != published.astype(bool)
+    different = foreground(logits, published.shape) != published.astype(bool)
     assert np.count_nonzero(different) <= 20
     assert (dense(logits, [1], published.shape)[1][different] < 1e-3).all()

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predict import resample
-from predict.resample import axis_taps, resize_volume
+from predict.resample import Window, axis_taps, resample_volume, resize_volume
 
 CPU = torch.device("cpu")
 SHAPES = [
@@ -152,3 +152,55 @@ def test_equals_the_published_resize(name: str, shared: Path) -> None:
         size = tuple(4 * n for n in arrays["logits"].shape[1:])
     resized = resize_volume(image, size, CPU)[0, 0, ::3, ::5, ::7]
     torch.testing.assert_close(resized, published.reshape(resized.shape), atol=1e-4, rtol=0)
+
+
+WINDOW = ((3.0, 17.0), (2.5, 11.75), (0.0, 9.0))
+
+
+def by_subvoxels(image: np.ndarray, size: tuple[int, int, int], window: Window) -> np.ndarray:
+    """Means of many nearest samples per cell of the result."""
+    fine = 60
+    for axis, (n, (start, stop)) in enumerate(zip(size, window, strict=True)):
+        position = start + (np.arange(n * fine) + 0.5) / (n * fine) * (stop - start)
+        image = image.take(position.astype(int), axis=axis)
+        image = image.reshape(*image.shape[:axis], n, fine, *image.shape[axis + 1 :]).mean(axis + 1)
+    return image
+
+
+def test_a_shrinking_window_is_averaged_over() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (20, 15, 9)).astype(np.uint8)
+    ours = resample_volume(image, (4, 5, 3), CPU, WINDOW)[0, 0]
+    np.testing.assert_allclose(ours, by_subvoxels(image, (4, 5, 3), WINDOW), atol=2.0)
+    whole = ((0, 20), (0, 15), (0, 9))
+    exact = image.reshape(4, 5, 5, 3, 3, 3).mean((1, 3, 5))
+    np.testing.assert_allclose(
+        resample_volume(image, (4, 5, 3), CPU, whole)[0, 0], exact, rtol=1e-5
+    )
+
+
+def test_every_voxel_of_the_window_has_its_say() -> None:
+    whole = ((0, 40), (0, 30), (0, 20))
+    image = np.zeros((40, 30, 20), np.float32)
+    rng = np.random.default_rng(0)
+    for voxel in zip(*(rng.integers(0, n, 30) for n in image.shape), strict=True):
+        image[:] = 0
+        image[voxel] = 1000
+        assert resample_volume(image, (7, 8, 9), CPU, whole).sum() > 0
+
+
+def test_a_growing_window_is_interpolated_as_ever() -> None:
+    image = np.random.default_rng(0).random((6, 7, 8), np.float32)
+    whole = ((0, 6), (0, 7), (0, 8))
+    ours = resample_volume(image, (9, 14, 8), CPU, whole)
+    torch.testing.assert_close(ours, resize_volume(image, (9, 14, 8), CPU))
+    part = resample_volume(image, (4, 4, 4), CPU, ((1, 3), (2, 4), (4, 6)))[0, 0]
+    torch.testing.assert_close(part[0, 0, 0].item(), _trilinear(image, (1.25, 2.25, 4.25)))
+
+
+def _trilinear(image: np.ndarray, position: tuple[float, float, float]) -> float:
+    low = [int(p - 0.5) for p in position]
+    weights = [p - 0.5 - n for p, n in zip(position, low, strict=True)]
+    cube = image[low[0] : low[0] + 2, low[1] : low[1] + 2, low[2] : low[2] + 2].astype(float)
+    for weight in weights:
+        cube = cube[0] * (1 - weight) + cube[1] * weight
+    return float(cube)

@@ -1,18 +1,27 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
-from predict.bundle import load_bundle
+from predict.bundle import Bundle, load_bundle
 from predict.errors import UsageError
-from predict.model.text3dsam import PassOutput
-from predict.segmenter import Segmenter, choose_device
+from predict.model.config import ModelConfig
+from predict.model.text3dsam import PassOutput, Text3DSAM
+from predict.pipeline import Pipeline
+from predict.second_look import Look, into_window
+from predict.segmenter import Answer, Segmenter, choose_device
+from predict.tokenizer import PromptTokenizer
 
 CPU = torch.device("cpu")
 IMAGE = np.random.default_rng(0).integers(0, 256, (20, 30, 25), np.uint8)
+PRECISE = Pipeline(mode="precise", least_presence=0.5)
 TEXTS = ["liver", "segment the left kidney in ct", "spleen"]
 
 
@@ -21,13 +30,20 @@ def segmenter(tiny_bundle: Path) -> Segmenter:
     return Segmenter(load_bundle(tiny_bundle), CPU)
 
 
+def logits(answer: Answer) -> torch.Tensor:
+    """Of a plain answer: one view with all prompts."""
+    (view,) = answer.views
+    assert view.window is None
+    return view.logits
+
+
 def test_logits_are_on_the_coarse_grid_in_prompt_order(segmenter: Segmenter) -> None:
     segmenter.set_image(IMAGE)
     answer = segmenter.predict(TEXTS)
-    assert answer.logits.shape == (3, 16, 32, 16)
+    assert logits(answer).shape == (3, 16, 32, 16)
     assert set(answer.seconds) == {"resize", "encode_image", "encode_text", "decode"}
     swapped = segmenter.predict(TEXTS[::-1])
-    torch.testing.assert_close(swapped.logits.flip(0), answer.logits, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(logits(swapped).flip(0), logits(answer), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("size", [1, 2, 8])
@@ -36,7 +52,7 @@ def test_the_batch_size_does_not_matter(tiny_bundle: Path, segmenter: Segmenter,
     batched = Segmenter(load_bundle(tiny_bundle), CPU, batch_size=size)
     batched.set_image(IMAGE)
     torch.testing.assert_close(
-        batched.predict(TEXTS).logits, segmenter.predict(TEXTS).logits, atol=1e-4, rtol=1e-4
+        logits(batched.predict(TEXTS)), logits(segmenter.predict(TEXTS)), atol=1e-4, rtol=1e-4
     )
 
 
@@ -56,27 +72,86 @@ def test_exhausted_memory_halves_the_batch(
     tiny_bundle: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segmenter.set_image(IMAGE)
-    expected = segmenter.predict(TEXTS).logits
+    expected = logits(segmenter.predict(TEXTS))
     small = Segmenter(load_bundle(tiny_bundle), CPU, batch_size=8)
     small.set_image(IMAGE)
     decode, sizes = small.model.decode, []
 
-    def limited(features: object, text: torch.Tensor) -> list[PassOutput]:
+    def limited(features: object, text: torch.Tensor, *more: object) -> list[PassOutput]:
         sizes.append(len(text))
         if len(text) > 1:
             raise torch.OutOfMemoryError("out of memory")
-        return decode(features, text)  # type: ignore[arg-type]
+        return decode(features, text, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(small.model, "decode", limited)
-    torch.testing.assert_close(small.predict(TEXTS).logits, expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(logits(small.predict(TEXTS)), expected, atol=1e-4, rtol=1e-4)
     assert sizes[-3:] == [1, 1, 1]
+
+
+@pytest.fixture
+def precise(tiny_config: ModelConfig) -> Segmenter:
+    """The tiny network with a presence head, in precise mode."""
+    torch.manual_seed(0)
+    heads = replace(tiny_config.mask_decoder, presence=True)
+    model = Text3DSAM(replace(tiny_config, mask_decoder=heads)).eval()
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "liver": 1, "spleen": 2}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    return Segmenter(Bundle(model, PRECISE, PromptTokenizer(tokenizer), {}, ""), CPU)
+
+
+def test_refinements_happen_in_the_window(
+    precise: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = ((5.0, 15.0), (0.0, 10.5), (8.0, 20.0))
+    looks = [Look((1,), None), Look((0, 2), window)]
+    monkeypatch.setattr(precise.model, "presence", lambda _: None)
+    monkeypatch.setattr("predict.segmenter.plan_looks", lambda *_: looks)
+    decode, calls = precise.model.decode, []
+
+    def spy(*arguments: object) -> list[PassOutput]:
+        calls.append(arguments)
+        return decode(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(precise.model, "decode", spy)
+    precise.set_image(IMAGE)
+    answer = precise.predict(TEXTS, [7, 8, 9])
+    assert [view.window for view in answer.views] == [None, window]
+    assert [view.class_ids for view in answer.views] == [[8], [7, 9]]
+    coarse, whole, near = calls
+    assert coarse[2:] == (0, None)
+    assert whole[0] is coarse[0]  # the image is not encoded again
+    assert near[0] is not coarse[0]
+    torch.testing.assert_close(near[1], coarse[1][[0, 2]])
+    with torch.inference_mode():
+        seen = decode(*coarse)[-1]
+    torch.testing.assert_close(whole[3].logits, seen.logits[[1]])
+    expected = into_window(seen.logits[[0, 2], 0], window, IMAGE.shape)
+    torch.testing.assert_close(near[3].logits[:, 0], expected)
+
+
+def test_what_is_probably_absent_finds_nothing(
+    precise: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precise.model, "presence", lambda _: torch.tensor([2.0, -2.0, 0.1]))
+    monkeypatch.setattr("predict.segmenter.plan_looks", lambda *_: [Look((0, 1, 2), None)])
+    precise.set_image(IMAGE)
+    answer = precise.predict(TEXTS, [7, 8, 9])
+    assert answer.presence == pytest.approx((0.881, 0.119, 0.525), abs=1e-3)
+    (view,) = answer.views
+    assert view.class_ids == [7, 9]
+    assert len(view.logits) == 2
+
+
+def test_presence_is_not_told_without_a_head(segmenter: Segmenter) -> None:
+    segmenter.set_image(IMAGE)
+    assert segmenter.predict(TEXTS).presence is None
 
 
 def test_a_long_prompt_is_read_to_its_limit_and_flagged(segmenter: Segmenter) -> None:
     segmenter.set_image(IMAGE)
     answer = segmenter.predict(["liver " * 5000, "liver"])
     assert answer.truncated == (True, False)
-    assert torch.isfinite(answer.logits).all()
+    assert torch.isfinite(logits(answer)).all()
 
 
 def test_wrong_calls_say_what_to_do(segmenter: Segmenter) -> None:
