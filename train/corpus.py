@@ -1,11 +1,13 @@
-"""Labelled volumes in the challenge's layout, held in memory."""
+"""Labelled volumes: what training reads, and a corpus that is held in memory."""
 
 from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -31,6 +33,91 @@ class LabelledVolume:
     image: np.ndarray
     labels: np.ndarray
     classes: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseEntry:
+    """What is known of a case without reading its voxels.
+
+    Attributes:
+        name: Case name.
+        dataset: Data set the phrasings are looked up under.
+        modality: CT, MR, PET, US or Microscopy.
+        subject: Cases of one subject are never split between training and validation.
+        classes: Class ids present.
+    """
+
+    name: str
+    dataset: str
+    modality: str
+    subject: str
+    classes: tuple[int, ...]
+
+
+class Corpus(Protocol):
+    """Cases that can be listed at once and read one by one."""
+
+    @property
+    def entries(self) -> Sequence[CaseEntry]:
+        """All cases, always in the same order."""
+        ...
+
+    def read(self, index: int) -> LabelledVolume:
+        """Image and labels of ``entries[index]``."""
+        ...
+
+
+class MemoryCorpus:
+    """Volumes in memory; worker processes share them."""
+
+    def __init__(
+        self, volumes: Sequence[LabelledVolume], subjects: Mapping[str, str] | None = None
+    ) -> None:
+        """Hold volumes.
+
+        Args:
+            volumes: The cases.
+            subjects: Case name -> subject; a case that is not named is a subject of its own.
+        """
+        known = subjects or {}
+        self._volumes = volumes
+        self._entries = [
+            CaseEntry(
+                name=v.name,
+                dataset=v.dataset,
+                modality=v.modality,
+                subject=known.get(v.name, v.name),
+                classes=v.classes,
+            )
+            for v in volumes
+        ]
+
+    @property
+    def entries(self) -> Sequence[CaseEntry]:
+        """All cases, in the order of the volumes."""
+        return self._entries
+
+    def read(self, index: int) -> LabelledVolume:
+        """The volume itself."""
+        return self._volumes[index]
+
+
+class JoinedCorpus:
+    """Several corpora, one after the other."""
+
+    def __init__(self, parts: Sequence[Corpus]) -> None:
+        self._places = [(part, i) for part in parts for i in range(len(part.entries))]
+        self._entries = [entry for part in parts for entry in part.entries]
+
+    @property
+    def entries(self) -> Sequence[CaseEntry]:
+        """The cases of all parts."""
+        return self._entries
+
+    def read(self, index: int) -> LabelledVolume:
+        """Image and labels from the part that has them."""
+        part, place = self._places[index]
+        return part.read(place)
 
 
 def read_corpus(root: Path, prompts_json: Path) -> list[LabelledVolume]:

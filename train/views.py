@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.config import SamplingConfig
+from train.config import AugmentationConfig
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,17 @@ class View:
         centre: Of the view, (D, H, W), as fractions of the volume.
         extent: Of the view, (D, H, W), as fractions of the volume.
         angle: In-plane rotation in radians.
+        turns: Quarter turns of the plane after that, in 0..3, from the third axis to the second.
     """
 
     centre: tuple[float, float, float] = (0.5, 0.5, 0.5)
     extent: tuple[float, float, float] = (1.0, 1.0, 1.0)
     angle: float = 0.0
+    turns: int = 0
 
 
 def random_view(
-    labels: np.ndarray, classes: Sequence[int], config: SamplingConfig, rng: np.random.Generator
+    labels: np.ndarray, classes: Sequence[int], config: AugmentationConfig, rng: np.random.Generator
 ) -> View:
     """The whole volume, or a zoomed, shifted, slightly rotated part near a voxel of a class."""
     if rng.random() < config.full_view:
@@ -66,6 +68,8 @@ def resample(volume: np.ndarray, view: View, size: tuple[int, int, int], mode: s
     Returns:
         (d, h, w) float32.
     """
+    if view.turns % 4:
+        return _turned(volume, view, size, mode)
     shape = volume.shape
     offsets = [
         ((torch.arange(n) + 0.5) / n - 0.5) * view.extent[a] * shape[a] for a, n in enumerate(size)
@@ -87,12 +91,26 @@ def resample(volume: np.ndarray, view: View, size: tuple[int, int, int], mode: s
     return sampled[0, 0]
 
 
-def vary_intensity(image: Tensor, rng: np.random.Generator) -> Tensor:
+def _turned(volume: np.ndarray, view: View, size: tuple[int, int, int], mode: str) -> Tensor:
+    """The view before its quarter turns, on a grid that has ``size`` after them."""
+    depth, height, width = size
+    before = (depth, width, height) if view.turns % 2 else size
+    unturned = resample(volume, replace(view, turns=0), before, mode)
+    return torch.rot90(unturned, view.turns, dims=(1, 2)).contiguous()
+
+
+def quarter_turns(config: AugmentationConfig, rng: np.random.Generator) -> int:
+    """How often to turn a sample's plane by 90 degrees, 0..3; only where no prompt has a side."""
+    return int(rng.integers(1, 4)) if rng.random() < config.quarter_turn else 0
+
+
+def vary_intensity(image: Tensor, config: AugmentationConfig, rng: np.random.Generator) -> Tensor:
     """Scale, shift, gamma and noise at a size that matters on the 0..255 scale; stays in it."""
-    image = image * float(rng.uniform(0.85, 1.15)) + float(rng.uniform(-15, 15))
-    if rng.random() < 0.3:
+    scale = 1 + float(rng.uniform(-config.scale, config.scale))
+    image = image * scale + float(rng.uniform(-config.shift, config.shift))
+    if rng.random() < config.gamma:
         image = 255 * (image.clamp(0, 255) / 255) ** float(rng.uniform(0.75, 1.35))
-    if rng.random() < 0.25:
+    if rng.random() < config.noise:
         noise = rng.standard_normal(image.shape, dtype=np.float32)
         image = image + float(rng.uniform(2, 12)) * torch.from_numpy(noise)
     return image.clamp(0, 255)
