@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -375,6 +376,7 @@ def _accelerator(config: TrainConfig, phases: tuple[Phase, ...]) -> Accelerator:
     parts = config.optimizer.accumulation
     one_pass = any(len(phase.pass_weights) == 1 for phase in phases)
     accelerator = Accelerator(
+        cpu=not torch.cuda.is_available(),
         mixed_precision="no",
         gradient_accumulation_steps=parts,
         kwargs_handlers=[
@@ -383,6 +385,11 @@ def _accelerator(config: TrainConfig, phases: tuple[Phase, ...]) -> Accelerator:
         ],
     )
     images, processes = config.sampling.images_per_step, accelerator.num_processes
+    if processes != int(os.environ.get("WORLD_SIZE", "1")):
+        raise UsageError(
+            f"expected the launcher's {os.environ['WORLD_SIZE']} processes to work together, "
+            f"received {processes}: is its configuration one for this machine?"
+        )
     if images % (processes * parts):
         raise UsageError(
             f"sampling.images_per_step: expected a multiple of {processes} processes x {parts} "

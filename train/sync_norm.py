@@ -7,10 +7,11 @@ forwards and one backwards.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 VOXEL_AXES = (0, 2, 3, 4)
 
@@ -46,16 +47,28 @@ class SyncBatchNorm3d(nn.BatchNorm3d):
         own = mean.new_tensor([x.numel() / x.shape[1]], dtype=torch.float64)
         mean, variance = mean.double(), variance.double()
         parts = torch.cat((own * mean, own * (variance + mean.square()), own))
-        total = _sum_over_processes(parts)
+        total: Tensor = _Sum.apply(parts)  # type: ignore[no-untyped-call]
         moments, count = total[:-1] / total[-1], total[-1].detach().float()
         mean, square = moments.view(2, -1)
         return mean.float(), (square - mean.square()).float(), count
 
 
-def _sum_over_processes(values: Tensor) -> Tensor:
-    """Differentiable all-reduce."""
-    total: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
-    return total
+class _Sum(torch.autograd.Function):
+    """All-reduce whose gradient is the sum of what all processes ask for."""
+
+    @staticmethod
+    def forward(_: Any, values: Tensor) -> Tensor:
+        """Sum over the processes."""
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_: Any, *gradients: Tensor) -> Tensor:
+        """Sum of the gradients over the processes."""
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
 
 
 def synchronise_norms(model: nn.Module) -> None:

@@ -28,9 +28,7 @@ Rows = list[dict[str, str]]
 
 
 @pytest.fixture
-def data(
-    volumes: list[LabelledVolume], phrasebook: Phrasebook, tokenizer: object
-) -> TrainingData:
+def data(volumes: list[LabelledVolume], phrasebook: Phrasebook, tokenizer: object) -> TrainingData:
     return TrainingData(MemoryCorpus(volumes), phrasebook, tokenizer)  # type: ignore[arg-type]
 
 

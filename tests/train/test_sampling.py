@@ -124,9 +124,7 @@ def test_workers_processes_and_parts_see_the_same_global_batch(
         sampler = SlotSampler(
             IMAGES, accumulation=accumulation, rank=rank, processes=processes, start=start
         )
-        loader = DataLoader(
-            dataset, batch_sampler=sampler, collate_fn=collate, num_workers=workers
-        )
+        loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=workers)
         parts: list[Batch] = list(islice(loader, accumulation))
         seen += [text for part in parts for text in part.texts]
     expected = [t for i in range(IMAGES) for t in dataset[start * IMAGES + i].texts]
@@ -159,7 +157,9 @@ def test_only_prompts_without_a_side_are_turned(
         labels = np.full(ramp.shape, class_id, np.uint8)
         volume = LabelledVolume("a", "CT_A", "CT", ramp, labels, (class_id,))
         dataset = _dataset([volume], phrasebook, augmentation=always)
-        as_it_was = [torch.equal(dataset[i].image, torch.from_numpy(ramp).float()) for i in range(9)]
+        as_it_was = [
+            torch.equal(dataset[i].image, torch.from_numpy(ramp).float()) for i in range(9)
+        ]
         assert as_it_was == [not turned] * 9
 
 
