@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +68,7 @@ def newest_state(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     for path in reversed(found):
         try:
             state = torch.load(path / STATE, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        except Exception as error:  # a torn pickle can raise anything
             logger.warning("%s: unreadable, the one before is tried (%s)", path, error)
             continue
         return path, state

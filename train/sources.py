@@ -64,7 +64,7 @@ def read_subjects(provenance: Path | None) -> dict[str, str]:
     try:
         cases = json.loads(provenance.read_text(encoding="utf-8"))["train"]
         return {name: str(case.get("subject", name)) for name, case in cases.items()}
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(
             f"{provenance}: expected train -> case -> subject ({type(error).__name__})"
         ) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from train.corpus import LabelledVolume, read_corpus
+from train.corpus import CaseEntry, JoinedCorpus, LabelledVolume, MemoryCorpus, read_corpus
 
 
 def test_volumes_are_compact_and_know_their_classes(volumes: list[LabelledVolume]) -> None:
@@ -42,3 +42,19 @@ def test_what_cannot_be_used_is_logged_and_left_out(
     assert [(v.name, v.classes) for v in volumes] == [("unknown_label", ())]
     for name in ("broken.npz", "keyless.npz", "odd.npz", "CT_unknown"):
         assert name in caplog.text
+
+
+def test_a_corpus_in_memory_lists_and_reads_its_cases(volumes: list[LabelledVolume]) -> None:
+    corpus = MemoryCorpus(volumes, {"CT_A_0": "anna", "CT_A_2": "anna"})
+    assert [e.name for e in corpus.entries] == [v.name for v in volumes]
+    assert [e.subject for e in corpus.entries] == ["anna", "CT_A_1", "anna", "Microscopy_B_0"]
+    assert corpus.entries[1] == CaseEntry(
+        name="CT_A_1", dataset="CT_A", modality="CT", subject="CT_A_1", classes=(1, 2)
+    )
+    assert corpus.read(3) is volumes[3]
+
+
+def test_joined_corpora_follow_each_other(volumes: list[LabelledVolume]) -> None:
+    corpus = JoinedCorpus([MemoryCorpus(volumes[:1]), MemoryCorpus([]), MemoryCorpus(volumes[1:])])
+    assert [e.name for e in corpus.entries] == [v.name for v in volumes]
+    assert [corpus.read(i) for i in range(4)] == volumes

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from train.checkpoints import exportable
+from train.cli import main
 from train.config import LengthConfig, Phase, TextConfig, TrainConfig, ValidationConfig
 from train.config_file import config_text
 
@@ -24,17 +25,17 @@ TWO = ROOT / "train" / "configs" / "accelerate" / "cpu2.yaml"
 LAUNCHER = ("-m", "accelerate.commands.launch", "--config_file", str(TWO))
 
 
-def _start(
-    config: TrainConfig, corpus: Path, out: Path, launcher: tuple[str, ...] = ()
-) -> subprocess.Popen[bytes]:
-    out.parent.mkdir(parents=True, exist_ok=True)
+def _arguments(config: TrainConfig, corpus: Path, out: Path) -> list[str]:
     config_file = out.with_suffix(".yaml")
     config_file.write_text(config_text(config))
     data = ("--data", str(corpus / "data"), "--prompts", str(corpus / "prompts.json"))
     names = ("--provenance", str(corpus / "provenance.json"))
-    run = ("-m", "train", "fit", "--config", str(config_file), "--out", str(out))
+    return ["fit", "--config", str(config_file), *data, *names, "--out", str(out)]
+
+
+def _start(arguments: list[str], launcher: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+    command = [sys.executable, *launcher, "-m", "train", *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *launcher, *run, *data, *names]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
 
 
@@ -78,13 +79,13 @@ def test_two_processes_give_the_curve_of_one(
     # pure rounding noise, which AdamW turns into steps of full size.
     validation = ValidationConfig(fraction=0.3, every_steps=5)
     config = replace(long_run, validation=validation, freeze_norm_at=1.0)
-    runs = [
-        _start(config, corpus_folder, tmp_path / "one"),
-        _start(config, corpus_folder, tmp_path / "two", LAUNCHER),
-    ]
-    for process in runs:
-        _finish(process)
-    one, two = _curve(tmp_path / "one"), _curve(tmp_path / "two")
+    two = _start(_arguments(config, corpus_folder, tmp_path / "two"), LAUNCHER)
+    assert main(_arguments(config, corpus_folder, tmp_path / "one")) == 0
+    _finish(two)
+    _compare(_curve(tmp_path / "one"), _curve(tmp_path / "two"))
+
+
+def _compare(one: list[tuple[str, ...]], two: list[tuple[str, ...]]) -> None:
     assert [row[0] for row in two] == [row[0] for row in one] == [str(i) for i in range(1, 11)]
     for first, second in zip(one, two, strict=True):
         values = [float(value) for value in first[1:]]
@@ -95,9 +96,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     long_run: TrainConfig, corpus_folder: Path, tmp_path: Path
 ) -> None:
     config = replace(long_run, checkpoint_minutes=0.0)
-    whole = _start(config, corpus_folder, tmp_path / "whole")
-    killed = _start(config, corpus_folder, tmp_path / "killed")
-    log = tmp_path / "killed" / "log.csv"
+    call = _arguments(config, corpus_folder, tmp_path / "killed")
+    killed, log = _start(call), tmp_path / "killed" / "log.csv"
     deadline = time.monotonic() + 60
     while not (log.exists() and log.read_text().count("\n") > 5):
         assert time.monotonic() < deadline, killed.poll()
@@ -105,8 +105,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert len(_curve(tmp_path / "killed")) < 10
-    _finish(whole)
-    _finish(_start(config, corpus_folder, tmp_path / "killed"))
+    _finish(_start(call))
+    assert main(_arguments(config, corpus_folder, tmp_path / "whole")) == 0
     assert _curve(tmp_path / "killed") == _curve(tmp_path / "whole")
     expected = _weights(tmp_path / "whole")
     assert all(torch.equal(v, expected[k]) for k, v in _weights(tmp_path / "killed").items())

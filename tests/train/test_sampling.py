@@ -146,9 +146,7 @@ def test_other_words_have_no_side(text: str) -> None:
     assert not has_side(text)
 
 
-def test_only_prompts_without_a_side_are_turned(
-    volumes: list[LabelledVolume], phrasebook: Phrasebook
-) -> None:
+def test_only_prompts_without_a_side_are_turned(phrasebook: Phrasebook) -> None:
     """The first axis of the plane is marked: a quarter turn moves the mark."""
     ramp = np.broadcast_to(np.linspace(0, 255, 16)[None, :, None], (16, 16, 16)).astype(np.uint8)
     still = {"scale": 0.0, "shift": 0.0, "gamma": 0.0, "noise": 0.0}

@@ -26,7 +26,9 @@ def test_phrasings_of_a_class_come_together(
     phrasebook: Phrasebook, tiny_config: ModelConfig
 ) -> None:
     tokenizer = PromptTokenizer(train_vocabulary(phrasebook.all_texts(), ()))
-    wide = replace(tiny_config, text_encoder=TextEncoderConfig())
+    wide = replace(
+        tiny_config, text_encoder=TextEncoderConfig(hidden_size=96, intermediate_size=192)
+    )
     model = new_model(with_vocabulary(wide, tokenizer.tokenizer.get_vocab_size()), 0)
     image_side = model.image_encoder.encoder.s0[0][0].c1[0].weight.clone()
     classes = [("CT_A", 1), ("CT_A", 2), ("Microscopy_B", 1)]
