@@ -125,7 +125,7 @@ class OptimizerConfig:
         learning_rate: Peak; linear warm-up, then cosine to zero.
         warmup: Share of the run that is warm-up.
         weight_decay: Of AdamW.
-        decay_vectors: Whether norms and biases decay too, as published, or matrices only.
+        decay_vectors: Whether norms and biases decay too, or matrices and convolutions only.
         clip: Largest norm of the gradient. DeepSpeed clips by its own configuration.
         accumulation: Parts that a step is worked off in; BatchNorm sees one part at a time.
     """

@@ -13,9 +13,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
-import os
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -24,9 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, DistributedType, gather_object
-from torch import nn
+from accelerate.utils import DistributedType, gather_object
 from torch.utils.data import DataLoader
 
 from predict.errors import UsageError
@@ -41,7 +37,9 @@ from train.holdout import split_subjects
 from train.logbook import MEAN, Logbook
 from train.network import write_checkpoint
 from train.objective import LossSums, Objective
+from train.optimizer import parameter_groups
 from train.phrasing import Phrasebook
+from train.processes import start_accelerator
 from train.sampling import Batch, SampleDataset, SlotSampler, collate
 from train.schedule import Progress, Schedule
 from train.sync_norm import synchronise_norms
@@ -86,7 +84,7 @@ class Engine:
         """Set a run up: devices, split, network, optimiser, and what a checkpoint holds of them."""
         self.data, self.config, self.out = data, config, out
         self.phases = config.phases_of(model.config)
-        self.accelerator = _accelerator(config, self.phases)
+        self.accelerator = start_accelerator(config, self.phases)
         self._check_run()
         self.progress = Progress()
         self.training, held_out = split_subjects(
@@ -347,63 +345,6 @@ class Engine:
         """The averaged weights, as export reads them."""
         tokenizer = self.data.tokenizer.tokenizer
         write_checkpoint(folder, self.average.values, self._inner.model.config, tokenizer)
-
-
-def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    """Trained parameters: text and image side at their own rates, vectors with or without decay."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)
-    frozen = config.text_encoder.mode == "frozen"
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            slow = name.startswith("text_") and not frozen
-            decays = parameter.ndim > 1 or config.optimizer.decay_vectors
-            groups[slow, decays].append(parameter)
-    return [
-        {
-            "params": parameters,
-            "rate": config.text_encoder.rate if slow else 1.0,
-            "weight_decay": config.optimizer.weight_decay if decays else 0.0,
-        }
-        for (slow, decays), parameters in groups.items()
-    ]
-
-
-def _accelerator(config: TrainConfig, phases: tuple[Phase, ...]) -> Accelerator:
-    """Processes and devices as the launcher says, checked against the batch.
-
-    Precision is the objective's own affair, so it is off here, also for DeepSpeed.
-    """
-    parts = config.optimizer.accumulation
-    one_pass = any(len(phase.pass_weights) == 1 for phase in phases)
-    accelerator = Accelerator(
-        cpu=not torch.cuda.is_available(),
-        mixed_precision="no",
-        gradient_accumulation_steps=parts,
-        kwargs_handlers=[
-            # Without refinements the mask encoder gets no gradient. Buffers agree by themselves.
-            DistributedDataParallelKwargs(find_unused_parameters=one_pass, broadcast_buffers=False)
-        ],
-    )
-    images, processes = config.sampling.images_per_step, accelerator.num_processes
-    if processes != int(os.environ.get("WORLD_SIZE", "1")):
-        raise UsageError(
-            f"expected the launcher's {os.environ['WORLD_SIZE']} processes to work together, "
-            f"received {processes}: is its configuration one for this machine?"
-        )
-    if images % (processes * parts):
-        raise UsageError(
-            f"sampling.images_per_step: expected a multiple of {processes} processes x {parts} "
-            f"parts, received {images}"
-        )
-    if accelerator.gradient_accumulation_steps != parts:
-        raise UsageError(
-            f"optimizer.accumulation: expected {accelerator.gradient_accumulation_steps}, as the "
-            f"launcher's configuration says, received {parts}"
-        )
-    plugin = getattr(accelerator.state, "deepspeed_plugin", None)
-    if plugin is not None:
-        plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = images // (processes * parts)
-    return accelerator
 
 
 def _step_seed(seed: int, step: int, rank: int) -> int:

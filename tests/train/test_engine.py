@@ -20,7 +20,7 @@ from train.config import (
     ValidationConfig,
 )
 from train.corpus import LabelledVolume, MemoryCorpus
-from train.engine import TrainingData, fit, parameter_groups
+from train.engine import TrainingData, fit
 from train.network import new_model
 from train.phrasing import Phrasebook
 
@@ -140,21 +140,3 @@ def test_a_frozen_text_encoder_stays_as_it_is(
         if key.startswith("text_encoder."):
             assert torch.equal(value, before[key]), key
     assert not torch.equal(before["text_projector.0.weight"], model.text_projector[0].weight)
-
-
-def test_parameters_have_rates_and_decays_of_their_own(small_run: TrainConfig) -> None:
-    model = new_model(small_run.network, 0)
-    groups = parameter_groups(model, small_run)
-    kinds = {(g["rate"], g["weight_decay"]): g["params"] for g in groups}
-    assert set(kinds) == {(0.1, 1e-5), (0.1, 0.0), (1.0, 1e-5), (1.0, 0.0)}
-    assert all(p.ndim > 1 for p in kinds[1.0, 1e-5])
-    assert all(p.ndim == 1 for p in kinds[0.1, 0.0])
-    assert sum(len(params) for params in kinds.values()) == len(list(model.parameters()))
-
-
-def test_an_uneven_batch_is_refused(
-    data: TrainingData, small_run: TrainConfig, tmp_path: Path
-) -> None:
-    config = replace(small_run, optimizer=replace(small_run.optimizer, accumulation=3))
-    with pytest.raises(UsageError, match="expected a multiple of 1 processes x 3 parts"):
-        _fit(data, config, tmp_path)
