@@ -142,7 +142,7 @@ class SampleDataset(Dataset[Sample]):
 
         A view in which no class is seen is asked for one that lies outside of it.
         """
-        seen = sorted(set(np.unique(labels.numpy()).astype(int).tolist()) & set(volume.classes))
+        seen = [c for c in volume.classes if bool((labels == c).any())]
         count = min(self.sampling.prompts_per_image, len(seen))
         chosen = [(volume.dataset, int(c)) for c in rng.permutation(seen)[:count]]
         others = self._absent[volume.dataset]

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.config import AugmentationConfig
+from train.config import AugmentationConfig, Size
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,11 @@ def _random_voxel(labels: np.ndarray, class_id: int, rng: np.random.Generator) -
     return [(int(p) + 0.5) / n for p, n in zip(position, labels.shape, strict=True)]
 
 
-def resample(volume: np.ndarray, view: View, size: tuple[int, int, int], mode: str) -> Tensor:
+def resample(volume: np.ndarray, view: View, size: Size, mode: str) -> Tensor:
     """Sample a view.
+
+    Rotation is in the plane, so depth and plane are sampled one after the other: an offset in the
+    plane is worked out once for all slices.
 
     Args:
         volume: (D, H, W) uint8.
@@ -66,32 +69,68 @@ def resample(volume: np.ndarray, view: View, size: tuple[int, int, int], mode: s
         mode: ``bilinear`` (trilinear here) or ``nearest``; the border goes on outside.
 
     Returns:
-        (d, h, w) float32.
+        (d, h, w): float32 where bilinear, uint8 where nearest.
     """
     if view.turns % 4:
         return _turned(volume, view, size, mode)
-    shape = volume.shape
-    offsets = [
+    z, y, x = _positions(volume.shape, view, size)
+    if mode == "nearest":
+        depth, height, width = volume.shape
+        rows, columns = _voxel(y, height), _voxel(x, width)
+        planes = volume[_voxel(z, depth)].reshape(size[0], -1)
+        return torch.from_numpy(planes[:, rows * width + columns])
+    if view == View() and size == volume.shape:
+        return torch.from_numpy(volume.astype(np.float32))
+    taps = (z - 0.5).clamp(0, volume.shape[0] - 1)
+    lower, fraction = taps.long(), taps.frac()[:, None, None]
+    upper = (lower + 1).clamp(max=volume.shape[0] - 1)
+    needed, places = np.unique(torch.stack((lower, upper)), return_inverse=True)
+    planes = _sample_planes(volume, needed, y, x)
+    below, above = torch.from_numpy(places.reshape(2, -1))
+    return torch.lerp(planes[below], planes[above], fraction)
+
+
+def _positions(shape: tuple[int, ...], view: View, size: Size) -> tuple[Tensor, Tensor, Tensor]:
+    """Where a view's grid lies, in voxels from the volume's corner: z (d,), y and x (h, w)."""
+    z, y, x = (
         ((torch.arange(n) + 0.5) / n - 0.5) * view.extent[a] * shape[a] for a, n in enumerate(size)
-    ]
-    z, y, x = torch.meshgrid(*offsets, indexing="ij")
+    )
+    y, x = torch.meshgrid(y, x, indexing="ij")
     cos, sin = math.cos(view.angle), math.sin(view.angle)
     y, x = cos * y - sin * x, sin * y + cos * x
-    positions = [c * n + o for c, n, o in zip(view.centre, shape, (z, y, x), strict=True)]
-    # Only the part that the view touches is converted to float.
-    low = [max(0, int(p.min()) - 2) for p in positions]
-    high = [min(n, int(p.max()) + 3) for n, p in zip(shape, positions, strict=True)]
-    part = torch.from_numpy(volume[low[0] : high[0], low[1] : high[1], low[2] : high[2]]).float()
-    grid = torch.stack(
-        [2 * (positions[a] - low[a]) / (high[a] - low[a]) - 1 for a in (2, 1, 0)], dim=-1
-    )
-    sampled = F.grid_sample(
-        part[None, None], grid[None], mode=mode, padding_mode="border", align_corners=False
-    )
-    return sampled[0, 0]
+    z, y, x = (o + c * n for o, c, n in zip((z, y, x), view.centre, shape, strict=True))
+    return z, y, x
 
 
-def _turned(volume: np.ndarray, view: View, size: tuple[int, int, int], mode: str) -> Tensor:
+def _voxel(positions: Tensor, count: int) -> np.ndarray:
+    """Index of the voxel that holds a position."""
+    return positions.floor().long().clamp(0, count - 1).numpy()
+
+
+def _sample_planes(volume: np.ndarray, needed: np.ndarray, y: Tensor, x: Tensor) -> Tensor:
+    """Bilinear samples of some slices at the same places: (slices, h, w) float32.
+
+    Only the part that the view touches is converted to float.
+    """
+    _, height, width = volume.shape
+    (top, bottom), (left, right) = _reach(y, height), _reach(x, width)
+    part = volume[needed, top:bottom, left:right]
+    places = (2 * (x - left) / (right - left) - 1, 2 * (y - top) / (bottom - top) - 1)
+    return F.grid_sample(
+        torch.from_numpy(part).float()[None],
+        torch.stack(places, dim=-1)[None],
+        padding_mode="border",
+        align_corners=False,
+    )[0]
+
+
+def _reach(positions: Tensor, count: int) -> tuple[int, int]:
+    """Range of voxels that positions along an axis, and their neighbours, fall into."""
+    low = min(max(0, int(positions.min()) - 2), count - 1)
+    return low, max(low + 1, min(count, int(positions.max()) + 3))
+
+
+def _turned(volume: np.ndarray, view: View, size: Size, mode: str) -> Tensor:
     """The view before its quarter turns, on a grid that has ``size`` after them."""
     depth, height, width = size
     before = (depth, width, height) if view.turns % 2 else size
