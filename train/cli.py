@@ -18,6 +18,7 @@ from train.checkpoints import exportable
 from train.config import TrainConfig
 from train.config_file import read_config
 from train.engine import TrainingData, fit
+from train.memory import keep_freed_memory
 from train.network import (
     load_pretrained_text,
     model_from_bundle,
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 if all went well, 2 for a wrong call, with one line on stderr."""
     parsed = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    keep_freed_memory()
     try:
         parsed.run(parsed)
     except (UsageError, BundleError, CaseError) as error:
