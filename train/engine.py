@@ -299,7 +299,7 @@ class Engine:
 
     def _validate(self) -> None:
         """Score the averaged weights on the held-out cases; keep them if they are the best."""
-        if not self.validator.cases:
+        if not self.validator.cases or self.progress.validated == self.progress.step:
             return
         accelerator = self.accelerator
         model = copy.deepcopy(self._inner.model)
@@ -310,6 +310,7 @@ class Engine:
         )
         scores = mean_scores(gather_object(own))
         mean = scores[MEAN][1]
+        self.progress.validated = self.progress.step
         logger.info("step %d: validation Dice %.4f", self.progress.step, mean)
         if self.logbook is not None:
             self.logbook.add_validation(self.progress.step, scores)

@@ -18,11 +18,13 @@ class Progress:
         step: Optimiser steps done.
         seconds: Time spent on them.
         best_dice: Best mean Dice of a validation so far.
+        validated: Step of the last validation.
     """
 
     step: int = 0
     seconds: float = 0.0
     best_dice: float = -1.0
+    validated: int = -1
 
 
 @dataclass(frozen=True)
