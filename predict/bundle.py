@@ -53,11 +53,43 @@ class Bundle:
     sha256: str
 
 
+@dataclass(frozen=True)
+class BundleParts:
+    """A verified bundle as it is stored.
+
+    Attributes:
+        config: Sizes of the network.
+        pipeline: What prediction does around it.
+        tensors: By their names in the network, BatchNorms not folded, in the stored precision.
+        tokenizer: Frozen tokenizer.
+        manifest: Contents of manifest.json.
+        sha256: Hash of manifest.json, which stands for the whole bundle.
+    """
+
+    config: ModelConfig
+    pipeline: Pipeline
+    tensors: dict[str, torch.Tensor]
+    tokenizer: PromptTokenizer
+    manifest: Mapping[str, Any]
+    sha256: str
+
+
 def load_bundle(folder: Path) -> Bundle:
-    """Verify and load.
+    """Verify and load for prediction.
 
     Raises:
         BundleError: A file is missing or differs from the manifest, or they do not fit together.
+    """
+    parts = read_bundle(folder)
+    model = build_model(parts.config, parts.tensors, str(folder))
+    return Bundle(model, parts.pipeline, parts.tokenizer, parts.manifest, parts.sha256)
+
+
+def read_bundle(folder: Path) -> BundleParts:
+    """Verify and read, without building the network.
+
+    Raises:
+        BundleError: A file is missing or differs from the manifest, or cannot be read.
     """
     manifest, contents, sha256 = _verified_contents(folder)
     config, pipeline = read_config(contents[CONFIG], str(folder / CONFIG))
@@ -65,9 +97,8 @@ def load_bundle(folder: Path) -> Bundle:
         tensors = parse_safetensors(contents[WEIGHTS])
     except SafetensorError as error:
         raise BundleError(f"{folder / WEIGHTS}: not a safetensors file ({error})") from error
-    model = build_model(config, tensors, str(folder))
     tokenizer = PromptTokenizer.from_file(folder / TOKENIZER)
-    return Bundle(model, pipeline, tokenizer, manifest, sha256)
+    return BundleParts(config, pipeline, tensors, tokenizer, manifest, sha256)
 
 
 def describe_bundle(folder: Path) -> dict[str, Any]:

@@ -7,10 +7,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh predict.sh --set-up
+files="tests/requirements.txt train/requirements.txt evaluate/requirements.txt"
 stamp=.venv/tests-requirements.txt
-if ! cat tests/requirements.txt evaluate/requirements.txt | cmp -s - "$stamp"; then
+if ! cat $files | cmp -s - "$stamp"; then
     .venv/bin/pip install --quiet -r tests/requirements.txt
-    cat tests/requirements.txt evaluate/requirements.txt > "$stamp"
+    cat $files > "$stamp"
 fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from train.pool import default_workers
 from train.source_files import SplitRoot
 
 logger = logging.getLogger(__name__)
-GOOD, SOME_FAILED, WRONG_CALL = 0, 1, 2
+GOOD, SOME_FAILED = 0, 1
 
 
 def add_commands(commands: Any) -> None:
@@ -67,15 +66,6 @@ def add_commands(commands: Any) -> None:
     pack.add_argument("--prune", action="store_true", help="remove packs of no case of this index")
     _add_common(pack)
     pack.set_defaults(run=run_pack)
-
-
-def run_command(options: argparse.Namespace) -> int:
-    """Run the command that was asked for and return the exit status."""
-    try:
-        return int(options.run(options))
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG_CALL
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

@@ -1,38 +1,53 @@
-"""Dice plus focal loss (paper Sec. 2.4) in the form the published code trains with."""
+"""Dice plus focal loss (paper Sec. 2.4), prompt by prompt."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+SMOOTHING = 1e-5
+
 
 class DiceFocal(NamedTuple):
-    """Mean Dice term and mean focal term of a batch."""
+    """Dice term and focal term of every prompt, (N,) each; their means are the batch's."""
 
     dice: Tensor
     focal: Tensor
 
 
-def dice_focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0) -> DiceFocal:
+def dice_focal(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    gamma: float = 2.0,
+    focal: Literal["published", "paper"] = "published",
+    alpha: float = 0.25,
+) -> DiceFocal:
     """Both terms.
 
-    The Dice term is smoothed by 1e-5 and averaged over items; the focal term has both the positive
-    and the negative part, no alpha, and is averaged over voxels. The paper's Eq. 2 writes only the
-    positive part; the published code uses both.
+    The Dice term is smoothed by 1e-5. The published code's focal term has both the positive and the
+    negative part and no alpha; the paper's Eq. 2 writes only the positive part, times alpha. Both
+    are means over the voxels here: the sum that Eq. 2 writes would grow with the grid.
 
     Args:
         logits: (N, 1, D, H, W).
         target: (N, 1, D, H, W) in 0..1; fractions are allowed.
         gamma: Focusing parameter.
+        focal: Which of the two focal formulas.
+        alpha: Balancing factor of the paper's formula.
     """
     axes = tuple(range(1, logits.ndim))
     probability = torch.sigmoid(logits)
     overlap = (probability * target).sum(axes)
     total = probability.sum(axes) + target.sum(axes)
-    dice = 1 - (2 * overlap + 1e-5) / (total + 1e-5)
-    entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    hardness = torch.exp(gamma * F.logsigmoid(-logits * (2 * target - 1)))
-    return DiceFocal(dice.mean(), (hardness * entropy).mean())
+    dice = 1 - (2 * overlap + SMOOTHING) / (total + SMOOTHING)
+    if focal == "paper":
+        surprise = -F.logsigmoid(logits)
+        voxels = alpha * torch.exp(gamma * F.logsigmoid(-logits)) * target * surprise
+    else:
+        entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        voxels = torch.exp(gamma * F.logsigmoid(-logits * (2 * target - 1))) * entropy
+    return DiceFocal(dice, voxels.mean(axes))

@@ -1,118 +1,211 @@
-"""Endless stream of training steps: volumes, prompts and targets."""
+"""What a slot of an optimiser step holds, as a pure function of seed, step and slot.
+
+Nothing here keeps a state, so any number of workers, processes and accumulated parts sees the same
+global batches, no two slots repeat each other's random numbers, and a run that was stopped goes on
+exactly where it was once it knows its step.
+"""
 
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import Dataset, Sampler
 
-from train.config import SamplingConfig
-from train.corpus import LabelledVolume
+from predict.errors import UsageError
+from train.config import AugmentationConfig, SamplingConfig, Size
+from train.corpus import Corpus, LabelledVolume
 from train.phrasing import Phrasebook
-from train.views import random_view, resample, vary_intensity
+from train.views import View, quarter_turns, random_view, resample, vary_intensity
+
+SIDE_WORD = re.compile(r"\b([lr]|lt|rt|left|right|sinist(er|ra|rum)|dext(er|ra|rum))\b", re.I)
+
+
+class Sample(NamedTuple):
+    """One volume and what is asked of it.
+
+    Attributes:
+        image: (D, H, W) float32, 0..255.
+        texts: n prompts, at least one.
+        masks: (n, D, H, W) bool, the target of every prompt; empty where it is absent.
+    """
+
+    image: Tensor
+    texts: list[str]
+    masks: Tensor
 
 
 class Batch(NamedTuple):
-    """One optimiser step.
+    """Volumes of one part of an optimiser step, and all of their prompts.
 
     Attributes:
         images: (B, 1, D, H, W) float32, 0..255.
         image_of_prompt: (N,) image of every prompt.
         texts: N prompts.
-        targets: (N, 1, d, h, w) share of every logit cell that is target, 0..1.
+        masks: (N, 1, D, H, W) bool.
     """
 
     images: Tensor
     image_of_prompt: Tensor
     texts: list[str]
-    targets: Tensor
+    masks: Tensor
 
 
-class StepStream(IterableDataset[Batch]):
-    """Draws data set, volume, view, classes and phrasing at random, differently in every worker."""
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Put samples side by side."""
+    counts = torch.tensor([len(sample.texts) for sample in samples])
+    return Batch(
+        images=torch.stack([sample.image for sample in samples])[:, None],
+        image_of_prompt=torch.repeat_interleave(torch.arange(len(samples)), counts),
+        texts=[text for sample in samples for text in sample.texts],
+        masks=torch.cat([sample.masks for sample in samples])[:, None],
+    )
+
+
+class SampleDataset(Dataset[Sample]):
+    """Samples by global slot number: slot i of step s is ``s * images_per_step + i``."""
 
     def __init__(
         self,
-        volumes: Sequence[LabelledVolume],
+        corpus: Corpus,
+        cases: Sequence[int],
         phrasebook: Phrasebook,
-        image_size: tuple[int, int, int],
-        logit_stride: int,
+        image_size: Size,
         sampling: SamplingConfig,
-        seed: tuple[int, ...],
+        augmentation: AugmentationConfig,
+        seed: int,
     ) -> None:
-        self.by_dataset: dict[str, list[LabelledVolume]] = defaultdict(list)
-        for volume in volumes:
-            if volume.classes:
-                self.by_dataset[volume.dataset].append(volume)
-        self.phrasebook, self.sampling, self.seed = phrasebook, sampling, seed
-        self.image_size, self.logit_stride = image_size, logit_stride
+        """Prepare to draw.
+
+        Args:
+            corpus: Where the volumes are.
+            cases: Indices of the cases to draw from; those without a class are left out.
+            phrasebook: Wordings.
+            image_size: Network input (D, H, W).
+            sampling: See there.
+            augmentation: See there.
+            seed: Of the whole run.
+        """
+        self.corpus, self.phrasebook, self.image_size = corpus, phrasebook, image_size
+        self.sampling, self.augmentation, self.seed = sampling, augmentation, seed
+        self.by_dataset: dict[str, list[int]] = {}
+        for index in cases:
+            if corpus.entries[index].classes:
+                self.by_dataset.setdefault(corpus.entries[index].dataset, []).append(index)
         self.datasets = sorted(self.by_dataset)
+        if not self.datasets:
+            raise UsageError("expected a case with a labelled class, found none")
         weights = np.array(
             [len(self.by_dataset[d]) ** sampling.dataset_power for d in self.datasets]
         )
         self.probabilities = weights / weights.sum()
+        self._absent = {dataset: self._absent_classes(dataset) for dataset in self.datasets}
 
-    def __iter__(self) -> Iterator[Batch]:
-        worker = get_worker_info()
-        stream = 0 if worker is None else worker.id
-        rng = np.random.default_rng([*self.seed, stream])
-        words = random.Random(f"{self.seed} {stream}")
-        while True:
-            yield self._step(rng, words)
-
-    def _step(self, rng: np.random.Generator, words: random.Random) -> Batch:
-        images, index, texts, targets = [], [], [], []
-        for i in range(self.sampling.images_per_step):
-            dataset = str(rng.choice(self.datasets, p=self.probabilities))
-            volume = self.by_dataset[dataset][int(rng.integers(len(self.by_dataset[dataset])))]
-            image, labels = self._look(volume, rng)
-            images.append(image[None])
-            for source, class_id in self._choose_prompts(volume, labels, rng):
-                present = source == volume.dataset
-                target = (labels == class_id) if present else torch.zeros_like(labels)
-                index.append(i)
-                texts.append(self.phrasebook.sample(source, class_id, words))
-                targets.append(self._to_logit_grid(target.float()))
-        return Batch(torch.stack(images), torch.tensor(index), texts, torch.stack(targets))
-
-    def _look(self, volume: LabelledVolume, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        view = random_view(volume.labels, volume.classes, self.sampling, rng)
-        image = resample(volume.image, view, self.image_size, "bilinear")
+    def __getitem__(self, slot: int) -> Sample:
+        """Draw case, view, prompts, wordings and augmentation of a global slot."""
+        step, place = divmod(slot, self.sampling.images_per_step)
+        rng = np.random.default_rng([self.seed, step, place])
+        words = random.Random(int(rng.integers(2**63)))
+        dataset = str(rng.choice(self.datasets, p=self.probabilities))
+        cases = self.by_dataset[dataset]
+        volume = self.corpus.read(cases[int(rng.integers(len(cases)))])
+        view = random_view(volume.labels, volume.classes, self.augmentation, rng)
         labels = resample(volume.labels, view, self.image_size, "nearest")
-        return vary_intensity(image, rng), labels
+        prompts = self._choose_prompts(volume, labels, rng)
+        texts = [self.phrasebook.sample(*prompt, words) for prompt in prompts]
+        view, labels = self._turn(volume, view, labels, prompts, texts, rng)
+        image = resample(volume.image, view, self.image_size, "bilinear")
+        masks = [
+            labels == class_id if source == dataset else torch.zeros_like(labels, dtype=torch.bool)
+            for source, class_id in prompts
+        ]
+        return Sample(vary_intensity(image, self.augmentation, rng), texts, torch.stack(masks))
+
+    def prompts_per_step(self) -> float:
+        """How many present classes a step asks for on average, if every view shows all classes."""
+        most, entries = self.sampling.prompts_per_image, self.corpus.entries
+        per_image = sum(
+            share * np.mean([min(most, len(entries[i].classes)) for i in self.by_dataset[dataset]])
+            for dataset, share in zip(self.datasets, self.probabilities, strict=True)
+        )
+        return float(self.sampling.images_per_step * per_image)
 
     def _choose_prompts(
         self, volume: LabelledVolume, labels: Tensor, rng: np.random.Generator
     ) -> list[tuple[str, int]]:
-        """(data set, class) pairs: classes seen in the view, sometimes one of another data set."""
-        seen = sorted(set(np.unique(labels.numpy()).astype(int).tolist()) & set(volume.classes))
+        """(data set, class) pairs: classes seen in the view, sometimes one of another data set.
+
+        A view in which no class is seen is asked for one that lies outside of it.
+        """
+        seen = [c for c in volume.classes if bool((labels == c).any())]
         count = min(self.sampling.prompts_per_image, len(seen))
         chosen = [(volume.dataset, int(c)) for c in rng.permutation(seen)[:count]]
-        if not chosen or rng.random() < self.sampling.absent_prompt:
-            chosen += self._absent_prompt(volume, rng)
-        return chosen
+        others = self._absent[volume.dataset]
+        if others and rng.random() < self.sampling.absent_prompt:
+            chosen.append(others[int(rng.integers(len(others)))])
+        return chosen or [(volume.dataset, int(rng.choice(volume.classes)))]
 
-    def _absent_prompt(
-        self, volume: LabelledVolume, rng: np.random.Generator
-    ) -> list[tuple[str, int]]:
-        """A class of another modality whose name the volume's data set does not know, if any."""
-        name = self.phrasebook.class_name
-        own = {name(volume.dataset, c) for v in self.by_dataset[volume.dataset] for c in v.classes}
-        others = [
-            (dataset, c)
-            for dataset in self.datasets
-            for c in self.by_dataset[dataset][0].classes
-            if self.by_dataset[dataset][0].modality != volume.modality
-            and name(dataset, c) not in own
+    def _absent_classes(self, dataset: str) -> list[tuple[str, int]]:
+        """Classes of other modalities whose names the data set does not know.
+
+        Within one modality a class without a label may be there all the same.
+        """
+        name, entries = self.phrasebook.class_name, self.corpus.entries
+        own = {name(dataset, c) for i in self.by_dataset[dataset] for c in entries[i].classes}
+        modality = entries[self.by_dataset[dataset][0]].modality
+        return [
+            (other, c)
+            for other in self.datasets
+            if entries[self.by_dataset[other][0]].modality != modality
+            for c in sorted({c for i in self.by_dataset[other] for c in entries[i].classes})
+            if name(other, c) not in own
         ]
-        return [others[int(rng.integers(len(others)))]] if others else []
 
-    def _to_logit_grid(self, target: Tensor) -> Tensor:
-        return F.avg_pool3d(target[None], self.logit_stride)
+    def _turn(
+        self,
+        volume: LabelledVolume,
+        view: View,
+        labels: Tensor,
+        prompts: Sequence[tuple[str, int]],
+        texts: Sequence[str],
+        rng: np.random.Generator,
+    ) -> tuple[View, Tensor]:
+        """Turn view and labels by quarters of a circle, unless a prompt or its class has a side."""
+        turns = quarter_turns(self.augmentation, rng)
+        names = [self.phrasebook.class_name(*prompt) for prompt in prompts]
+        if not turns or any(has_side(text) for text in (*texts, *names)):
+            return view, labels
+        view = View(view.centre, view.extent, view.angle, turns)
+        return view, resample(volume.labels, view, self.image_size, "nearest")
+
+
+def has_side(text: str) -> bool:
+    """Whether a text speaks of left or right."""
+    return SIDE_WORD.search(text) is not None
+
+
+class SlotSampler(Sampler[list[int]]):
+    """The slots of one process, part by part of a step, from a step on without an end.
+
+    Of a step's slots a process takes its rank, rank + processes and so on.
+    """
+
+    def __init__(
+        self, images_per_step: int, *, accumulation: int, rank: int, processes: int, start: int
+    ) -> None:
+        self.images_per_step, self.start = images_per_step, start
+        self.mine = range(rank, images_per_step, processes)
+        self.part = images_per_step // (processes * accumulation)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        step = self.start
+        while True:
+            first = step * self.images_per_step
+            for begin in range(0, len(self.mine), self.part):
+                yield [first + slot for slot in self.mine[begin : begin + self.part]]
+            step += 1

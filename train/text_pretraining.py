@@ -41,24 +41,27 @@ def pretrain_text(
         phrasebook: Source of phrasings.
         classes: (data set, class id) pairs to draw from; classes of one name count as one.
         steps: Optimiser steps; none if 0.
-        seed: Of the random draws.
+        seed: Of all random numbers; processes that share a seed end with the same weights.
         batch: Pairs of phrasings per step.
         learning_rate: Peak of AdamW's rate, after a linear warm-up over a tenth of the steps.
     """
+    torch.manual_seed(seed)
+    model.train()
     parameters = [*model.text_encoder.parameters(), *model.text_projector.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01)
     device = parameters[0].device
+    longest = model.config.text_encoder.max_position_embeddings
     rng, losses = random.Random(seed), []
     names = sorted({phrasebook.class_name(*pair) for pair in classes})
     number = {name: i for i, name in enumerate(names)}
     for step in range(steps):
         pairs = rng.choices(classes, k=batch)
         texts = [phrasebook.sample(*pair, rng) for pair in (*pairs, *pairs)]
-        prompts = tokenizer.encode(texts)
+        prompts = tokenizer.encode(texts, max_length=longest)
         identity = torch.tensor([number[phrasebook.class_name(*pair)] for pair in pairs] * 2)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * min(1.0, 10 * (step + 1) / steps, 3 * (1 - step / steps))
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             embeddings = model.encode_text(prompts.ids.to(device), prompts.mask.to(device))
         loss = contrastive_loss(embeddings.float(), identity.to(device))
         optimizer.zero_grad()

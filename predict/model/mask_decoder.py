@@ -132,19 +132,21 @@ class MaskDecoder(nn.Module):
         kernel = self.output_hypernetworks_mlps[0](tokens[:, 0])
         # Kernel and text similarity are both dot products with the voxels: one product does both.
         kernel = kernel + self.txt_align_upscaled_embedding(text)
-        logits = torch.bmm(kernel[:, None], voxels)
+        # Voxels come first: their gradient is then channels-last like themselves.
+        logits = torch.bmm(voxels.transpose(1, 2), kernel[:, :, None])
         return logits.view(n, 1, *features.skip_fine.shape[2:]), tokens[:, :1]
 
     def _upscale(self, image: Tensor, features: ImageFeatures) -> Tensor:
         """(N, E, d, h, w) -> (N, C0, 16d, 16h, 16w).
 
         1x1x1 convolutions commute with trilinear upsampling, so they come first, on fewer voxels.
-        Everything stays channels-last in memory: LayerNorm then runs over contiguous channels.
+        Everything stays channels-last in memory: upsampling, LayerNorm and GELU, forwards and
+        backwards, then run over contiguous channels.
         """
         up = self.output_upscaling
-        x = _resize(up["1"](image), features.skip_mid)
+        x = _resize(_channels_last(up["1"](image)), features.skip_mid)
         x = F.gelu(up["2"](x + features.skip_mid))
-        x = _resize(up["5"](x), features.skip_fine)
+        x = _resize(_channels_last(up["5"](x)), features.skip_fine)
         return F.gelu(up["6"](x) + features.skip_fine)
 
 

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from predict.model.config import ModelConfig
+from predict.tokenizer import PromptTokenizer
 from train.catalogue import Catalogue
+from train.config import (
+    AugmentationConfig,
+    LengthConfig,
+    OptimizerConfig,
+    SamplingConfig,
+    TrainConfig,
+    ValidationConfig,
+)
 from train.corpus import LabelledVolume, read_corpus
 from train.phrasing import Phrasebook
+from train.vocabulary import train_vocabulary
 
 PROMPTS = {
     "CT_A": {
@@ -81,3 +94,40 @@ def write_case(tmp_path: Path) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture(scope="session")
+def tokenizer(phrasebook: Phrasebook) -> PromptTokenizer:
+    """A vocabulary of the corpus."""
+    return PromptTokenizer(train_vocabulary(phrasebook.all_texts(), ()))
+
+
+@pytest.fixture(scope="session")
+def small_network(tiny_config: ModelConfig, tokenizer: PromptTokenizer) -> ModelConfig:
+    """The tiny network for that vocabulary, without dropout."""
+    size = tokenizer.tokenizer.get_vocab_size()
+    text = replace(tiny_config.text_encoder, vocab_size=size, dropout=0.0)
+    return replace(tiny_config, image_size=(32, 32, 32), text_encoder=text)
+
+
+@pytest.fixture
+def small_run(small_network: ModelConfig) -> TrainConfig:
+    """Four steps of four volumes on the tiny network, all that is random switched on."""
+    return TrainConfig(
+        length=LengthConfig(steps=4),
+        network=small_network,
+        sampling=SamplingConfig(images_per_step=4, prompts_per_image=2, workers=0),
+        augmentation=AugmentationConfig(quarter_turn=0.3),
+        optimizer=OptimizerConfig(learning_rate=1e-3, warmup=0.25),
+        validation=ValidationConfig(fraction=0.0),
+        ema_decay=0.9,
+    )
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks of a few voxels: a second thread only waits, the more so where cores are shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

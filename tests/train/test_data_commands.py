@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from predict.errors import UsageError
-from train.data_commands import add_commands, run_command, split_roots
+from train.cli import main
+from train.data_commands import split_roots
 from train.source_files import SplitRoot
 
 
 def run(*arguments: str | Path) -> int:
-    parser = argparse.ArgumentParser()
-    add_commands(parser.add_subparsers(required=True))
-    return run_command(parser.parse_args([*map(str, arguments), "--workers", "0"]))
+    return main([*map(str, arguments), "--workers", "0"])
 
 
 def test_index_then_pack(

@@ -28,10 +28,26 @@ def test_dice_and_focal_by_hand() -> None:
 def test_a_perfect_mask_costs_nothing_and_fractions_are_allowed() -> None:
     target = (torch.rand(2, 1, 4, 4, 4) > 0.5).float()
     perfect = dice_focal(40 * (2 * target - 1), target)
-    assert perfect.dice.item() == pytest.approx(0, abs=1e-5)
-    assert perfect.focal.item() == pytest.approx(0, abs=1e-5)
+    assert perfect.dice.tolist() == pytest.approx([0, 0], abs=1e-5)
+    assert perfect.focal.tolist() == pytest.approx([0, 0], abs=1e-5)
     soft = dice_focal(torch.zeros(2, 1, 4, 4, 4), torch.full((2, 1, 4, 4, 4), 0.5))
-    assert 0 < soft.dice.item() < 1
+    assert all(0 < value < 1 for value in soft.dice.tolist())
+
+
+def test_the_papers_focal_term_has_the_positive_part_only() -> None:
+    logits = torch.logit(torch.tensor([0.8, 0.3, 0.9, 0.6])).view(1, 1, 1, 1, 4)
+    target = torch.tensor([1.0, 1, 0, 0]).view_as(logits)
+    by_hand = -(0.2**2 * np.log(0.8) + 0.7**2 * np.log(0.3)) * 0.25 / 4
+    assert dice_focal(logits, target, focal="paper").focal.item() == pytest.approx(by_hand)
+
+
+def test_every_prompt_has_terms_of_its_own() -> None:
+    logits, target = torch.randn(3, 1, 4, 4, 4), (torch.rand(3, 1, 4, 4, 4) > 0.5).float()
+    together = dice_focal(logits, target)
+    for i in range(3):
+        alone = dice_focal(logits[i : i + 1], target[i : i + 1])
+        torch.testing.assert_close(together.dice[i : i + 1], alone.dice)
+        torch.testing.assert_close(together.focal[i : i + 1], alone.focal)
 
 
 def _small_model(kit: Path, fill: ModuleType) -> tuple[Text3DSAM, dict[str, Any]]:
@@ -63,7 +79,8 @@ def _published_loss(model: Text3DSAM, config: dict[str, Any], fill: ModuleType) 
     text = model.encode_text(torch.from_numpy(ids), torch.from_numpy(mask))
     logits = model.decode(features, text)[-1].logits
     logits = F.interpolate(logits, size, mode="trilinear", align_corners=False)
-    return dice_focal(logits, torch.from_numpy(labels)[:, None].float())
+    terms = dice_focal(logits, torch.from_numpy(labels)[:, None].float())
+    return DiceFocal(terms.dice.mean(), terms.focal.mean())
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])

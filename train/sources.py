@@ -1,0 +1,85 @@
+"""From the paths of a command to cases and wordings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from predict.errors import UsageError
+from train.corpus import Corpus, JoinedCorpus, MemoryCorpus, read_corpus
+from train.own_cases import read_own_cases
+from train.packed_corpus import PackedCorpus
+from train.phrasing import Phrasebook
+from train.synthetic import synthetic_corpus, synthetic_prompts
+
+FIRST_SYNTHETIC_SEED = 100
+TRAINING_SPLIT = "train"
+
+
+class Source(NamedTuple):
+    """Cases and the wordings of their classes."""
+
+    corpus: Corpus
+    phrasebook: Phrasebook
+
+
+def open_source(
+    data: Path,
+    prompts: Path | None,
+    provenance: Path | None,
+    *,
+    index: Path | None = None,
+    synthetic: int = 0,
+) -> Source:
+    """Open what a run is trained on.
+
+    Args:
+        data: ROOT/MODALITY/DATASET/*.npz, a flat folder of npz files with their own prompts, or
+            with an index the packs of its cases.
+        prompts: JSON: data set -> class id -> phrasings; not needed for a flat folder.
+        provenance: JSON with class names and subjects per case.
+        index: What the packs were made from; its training split is used.
+        synthetic: Synthetic volumes of every kind that are mixed in.
+
+    Raises:
+        UsageError: Nothing fits.
+    """
+    seeds = range(FIRST_SYNTHETIC_SEED, FIRST_SYNTHETIC_SEED + synthetic)
+    extra = dict(synthetic_prompts(seeds))
+    corpus: Corpus
+    if prompts is not None:
+        phrasebook = Phrasebook.load(prompts, provenance, extra=extra)
+        if index is None:
+            volumes = read_corpus(data, prompts)
+            if not volumes:
+                raise UsageError(
+                    f"{data}: expected MODALITY/DATASET/*.npz with prompts, found none"
+                )
+            corpus = MemoryCorpus(volumes, read_subjects(provenance))
+        else:
+            corpus = PackedCorpus(data, index, split=TRAINING_SPLIT)
+    elif index is None and data.is_dir() and any(data.glob("*.npz")):
+        own = read_own_cases(data)
+        instance = {data.name} if own.instance else set()
+        phrasebook = Phrasebook({data.name: own.prompts, **extra}, {}, instance)
+        corpus = MemoryCorpus(own.volumes, read_subjects(provenance))
+    else:
+        raise UsageError(
+            f"{data}: expected a folder of npz files with text_prompts, "
+            "or MODALITY/DATASET/*.npz or packs, and --prompts"
+        )
+    return Source(JoinedCorpus([corpus, MemoryCorpus(synthetic_corpus(seeds))]), phrasebook)
+
+
+def read_subjects(provenance: Path | None) -> dict[str, str]:
+    """Case -> subject, as far as the provenance knows."""
+    if provenance is None:
+        return {}
+    try:
+        cases = json.loads(provenance.read_text(encoding="utf-8"))["train"]
+        return {name: str(case.get("subject", name)) for name, case in cases.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(
+            f"{provenance}: expected train -> case -> subject ({type(error).__name__})"
+        ) from error
