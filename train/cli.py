@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return parsed.run(parsed) or 0
     except (UsageError, BundleError, CaseError) as error:
-        print(f"train: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
 
 

@@ -64,5 +64,5 @@ def test_two_steps_then_a_bundle(
     mounts = ("-v", f"{data}:/data:ro", "-v", f"{runs}:/runs")
     done = run_image(training_image, "sh", "-c", script, options=mounts)
     assert done.returncode == 0, done.stderr
-    assert len((runs / "one" / "steps.csv").read_text().splitlines()) == 3
+    assert len((runs / "one" / "log.csv").read_text().splitlines()) == 3
     assert "image_size" in done.stdout

@@ -95,6 +95,6 @@ def test_a_wrong_call_is_one_line_and_exit_status_2(
     monkeypatch.chdir(tmp_path)
     assert main(call) == 2
     error = capsys.readouterr().err
-    assert error.startswith("train: ")
+    assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
