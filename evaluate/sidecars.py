@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from predict.errors import UsageError
+from predict.json_files import read_json_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ def read_groups(path: Path) -> dict[str, Group]:
     Raises:
         UsageError: Not such a file.
     """
-    splits = _read_json(path)
+    splits = read_json_table(path)
     try:
         return {
             case: Group(
@@ -67,7 +67,7 @@ def read_seconds(path: Path) -> dict[str, float]:
     Raises:
         UsageError: Not such a file.
     """
-    values: Mapping[str, Any] = _read_json(path)
+    values: Mapping[str, Any] = read_json_table(path)
     try:
         if "cases" in values:
             values = {case["case"]: case["seconds"] for case in values["cases"]}
@@ -75,13 +75,3 @@ def read_seconds(path: Path) -> dict[str, float]:
         return {k.removesuffix(".npz"): float(v) for k, v in totals.items() if v is not None}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path}: expected seconds by case") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: not readable as JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise UsageError(f"{path}: expected an object, received {type(values).__name__}")
-    return values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from predict.cases import INSTANCE_KEY
 from predict.errors import UsageError
+from predict.json_files import read_json_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +59,11 @@ class Catalogue:
         """
         prompts = {
             dataset: _dataset_prompts(dataset, table)
-            for dataset, table in _read_table(prompts_json).items()
+            for dataset, table in read_json_table(prompts_json).items()
         }
         if provenance_json is None:
             return cls(prompts)
-        return cls(prompts, _origins(_read_table(provenance_json)))
+        return cls(prompts, _origins(read_json_table(provenance_json)))
 
     def origin(self, split: str, name: str) -> Origin:
         """Origin of a case: that of its split if there is one, else that of any other split."""
@@ -110,13 +110,3 @@ def _origins(splits: Mapping[str, Any]) -> dict[str, dict[str, Origin]]:
         }
     except AttributeError as error:
         raise UsageError(f"provenance: expected split -> case -> table ({error})") from error
-
-
-def _read_table(path: Path) -> dict[str, Any]:
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: expected a readable JSON file ({error})") from error
-    if not isinstance(table, dict):
-        raise UsageError(f"{path}: expected a JSON table, received {type(table).__name__}")
-    return table

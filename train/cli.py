@@ -27,7 +27,7 @@ from train.network import (
     with_vocabulary,
 )
 from train.phrasing import Phrasebook
-from train.sources import open_source
+from train.sources import Source, open_source
 from train.vocabulary import medical_words, train_vocabulary
 
 
@@ -94,7 +94,7 @@ def _add_data_options(parser: argparse.ArgumentParser, config: str) -> None:
     parser.add_argument("--out", type=Path, required=True, help="run; resumed if it is there")
 
 
-def _fit(arguments: argparse.Namespace) -> None:
+def _open(arguments: argparse.Namespace) -> tuple[TrainConfig, Source]:
     config = read_config(arguments.config, arguments.overrides)
     source = open_source(
         arguments.data,
@@ -103,6 +103,11 @@ def _fit(arguments: argparse.Namespace) -> None:
         index=arguments.index,
         synthetic=config.sampling.synthetic_volumes,
     )
+    return config, source
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    config, source = _open(arguments)
     model, tokenizer = _new_network(config, source.phrasebook)
     fit(TrainingData(source.corpus, source.phrasebook, tokenizer), model, config, arguments.out)
 
@@ -121,14 +126,7 @@ def _new_network(config: TrainConfig, phrasebook: Phrasebook) -> tuple[Text3DSAM
 
 
 def _finetune(arguments: argparse.Namespace) -> None:
-    config = read_config(arguments.config, arguments.overrides)
-    source = open_source(
-        arguments.data,
-        arguments.prompts,
-        arguments.provenance,
-        index=arguments.index,
-        synthetic=config.sampling.synthetic_volumes,
-    )
+    config, source = _open(arguments)
     model, tokenizer = model_from_bundle(arguments.bundle, config.seed)
     fit(TrainingData(source.corpus, source.phrasebook, tokenizer), model, config, arguments.out)
 

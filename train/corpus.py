@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ import numpy as np
 
 from predict.cases import MAX_ID, normalise_image
 from predict.errors import CaseError
+from predict.json_files import read_json_table
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ def read_corpus(root: Path, prompts_json: Path) -> list[LabelledVolume]:
 
     Labels without a prompt in ``prompts_json`` are left out.
     """
-    prompts = json.loads(prompts_json.read_text(encoding="utf-8"))
+    prompts = read_json_table(prompts_json)
     volumes = []
     for path in sorted(root.glob("*/*/*.npz")):
         dataset = path.parent.name

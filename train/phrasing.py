@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any
 
 from predict.errors import UsageError
+from predict.json_files import read_json_table
 
 HERE = Path(__file__).parent
 SIDED = re.compile(r"(left|right) (.+)")
@@ -50,9 +49,9 @@ class Phrasebook:
         instance_datasets: Set[str] = frozenset(),
     ) -> None:
         self.prompts, self.names, self.instance_datasets = prompts, names, instance_datasets
-        self.synonyms: dict[str, list[str]] = _read_json(HERE / "synonyms.json")
-        self.templates: dict[str, list[str]] = _read_json(HERE / "templates.json")
-        variants: dict[str, list[str]] = _read_json(HERE / "modalities.json")
+        self.synonyms: dict[str, list[str]] = read_json_table(HERE / "synonyms.json")
+        self.templates: dict[str, list[str]] = read_json_table(HERE / "templates.json")
+        variants: dict[str, list[str]] = read_json_table(HERE / "modalities.json")
         self.modalities = {
             dataset: _modality_wordings(_texts(classes), variants)
             for dataset, classes in prompts.items()
@@ -75,12 +74,13 @@ class Phrasebook:
         Raises:
             UsageError: A file cannot be read or does not look like this.
         """
+        table = read_json_table(prompts_json)
         try:
             given = {
                 dataset: {int(k): list(v) for k, v in classes.items() if k != "instance_label"}
-                for dataset, classes in _read_json(prompts_json).items()
+                for dataset, classes in table.items()
             }
-            instance = {d for d, c in _read_json(prompts_json).items() if c.get("instance_label")}
+            instance = {dataset for dataset, c in table.items() if c.get("instance_label")}
         except (ValueError, TypeError, AttributeError) as error:
             raise UsageError(
                 f"{prompts_json}: expected {{data set: {{class id: [prompts]}}}} ({error})"
@@ -201,8 +201,9 @@ def _with_typo(text: str, rng: random.Random) -> str:
 
 def _most_common_names(provenance_json: Path) -> dict[str, dict[int, str]]:
     votes: dict[str, dict[int, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    table = read_json_table(provenance_json)
     try:
-        for case in _read_json(provenance_json)["train"].values():
+        for case in table["train"].values():
             for class_id, name in case["classes"].items():
                 votes[case["dataset"]][int(class_id)][name] += 1
     except (ValueError, TypeError, AttributeError, KeyError) as error:
@@ -217,10 +218,3 @@ def _most_common_names(provenance_json: Path) -> dict[str, dict[int, str]]:
 
 def _texts(classes: Mapping[int, Sequence[str]]) -> list[str]:
     return [text for texts in classes.values() for text in texts]
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: expected a readable JSON file ({error})") from error

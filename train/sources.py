@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 from predict.errors import UsageError
+from predict.json_files import read_json_table
 from train.corpus import Corpus, JoinedCorpus, MemoryCorpus, read_corpus
 from train.own_cases import read_own_cases
 from train.packed_corpus import PackedCorpus
@@ -76,10 +76,11 @@ def read_subjects(provenance: Path | None) -> dict[str, str]:
     """Case -> subject, as far as the provenance knows."""
     if provenance is None:
         return {}
+    table = read_json_table(provenance)
     try:
-        cases = json.loads(provenance.read_text(encoding="utf-8"))["train"]
+        cases = table["train"]
         return {name: str(case.get("subject", name)) for name, case in cases.items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, AttributeError) as error:
         raise UsageError(
             f"{provenance}: expected train -> case -> subject ({type(error).__name__})"
         ) from error

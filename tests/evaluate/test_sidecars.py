@@ -60,5 +60,5 @@ def test_other_files_are_no_seconds(tmp_path: Path, values: object) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="not readable as JSON"):
+    with pytest.raises(UsageError, match="expected a readable JSON file"):
         read_seconds(tmp_path / "none.json")

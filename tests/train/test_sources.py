@@ -55,7 +55,7 @@ def test_subjects_come_from_the_provenance(tmp_path: Path) -> None:
     path.write_text('{"train": {"a": {"subject": "s1"}, "b": {}}}')
     assert read_subjects(path) == {"a": "s1", "b": "b"}
     assert read_subjects(None) == {}
-    path.write_text("[]")
+    path.write_text('{"train": []}')
     with pytest.raises(UsageError, match="expected train -> case -> subject"):
         read_subjects(path)
 
