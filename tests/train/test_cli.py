@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,3 +99,27 @@ def test_a_wrong_call_is_one_line_and_exit_status_2(
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_packs_train_as_the_files_they_were_made_of(
+    small_run: TrainConfig, corpus_folder: Path, tmp_path: Path
+) -> None:
+    """The cases are small enough to be packed as they are, so every step is the same."""
+    index, cache = tmp_path / "index.sqlite", tmp_path / "cache"
+    data, prompts = str(corpus_folder / "data"), str(corpus_folder / "prompts.json")
+    assert main(["index", data, prompts, "--out", str(index), "--workers", "0"]) == 0
+    assert main(["pack", str(index), str(cache), "--workers", "0"]) == 0
+    config = tmp_path / "config.yaml"
+    config.write_text(config_text(replace(small_run, log_every=1)))
+    losses = []
+    for name, source in (
+        ("raw", ["--data", data]),
+        ("packed", ["--data", str(cache), "--index", str(index)]),
+    ):
+        out = tmp_path / name
+        run = ["fit", "--config", str(config), *source, "--prompts", prompts, "--out", str(out)]
+        assert main(run) == 0
+        with (out / "log.csv").open() as file:
+            losses.append([row["loss"] for row in csv.DictReader(file)])
+    assert len(losses[0]) == 4
+    assert losses[0] == losses[1]
