@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from predict.labels import count_voxels, fuse_labels
 from predict.npz import read_case, write_labels
 from predict.report import CaseReport, PromptReport, peak_memory_mb
 from predict.segmenter import Segmenter
+from predict.touching import split_touching
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +89,9 @@ def _segment(segmenter: Segmenter, case: Case, report: CaseReport, options: Opti
     shape = (case.image.shape[0], case.image.shape[1], case.image.shape[2])
     start = time.perf_counter()
     if case.instance:
-        instances = separate_instances(fuse_labels(answer.views, shape) > 0)
+        x, y, z = case.spacing
+        cut = partial(split_touching, spacing=(z, y, x)) if segmenter.precise else None
+        instances = separate_instances(fuse_labels(answer.views, shape) > 0, cut)
         labels = _instance_labels(instances, report, options)
         found = {prompts[0].class_id: int(np.count_nonzero(instances.labels))}
         report.instances = instances.count

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cc3d
 import numpy as np
+
+MOST_VOXELS = 2 * 10**7
+Cut = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -21,14 +25,16 @@ class Instances:
     count: int
 
 
-def separate_instances(mask: np.ndarray) -> Instances:
-    """Split a mask into its connected components.
+def separate_instances(mask: np.ndarray, cut: Cut | None = None) -> Instances:
+    """Split a mask into its connected components, and these further if asked to.
 
-    Neighbours share a face (6-connectivity), as in the official evaluation. Of components of
-    equal size the one whose first voxel comes first in C order has the smaller id.
+    Neighbours share a face (6-connectivity), as in the official evaluation. Of objects of equal
+    size the one whose first voxel comes first in C order has the smaller id.
 
     Args:
         mask: (D, H, W) bool.
+        cut: Called with every component of at most MOST_VOXELS, alone in its box as (d, h, w) bool;
+            returns (d, h, w) parts 1..n.
     """
     labels = np.zeros(mask.shape, np.int32)
     box = _bounding_box(mask)
@@ -37,13 +43,42 @@ def separate_instances(mask: np.ndarray) -> Instances:
     components, count = cc3d.connected_components(
         np.ascontiguousarray(mask[box]), connectivity=6, return_N=True
     )
-    sizes = cc3d.statistics(components, no_slice_conversion=True)["voxel_counts"][1:]
+    if cut is not None:
+        components, count = _cut_all(components, count, cut)
+    sizes = np.bincount(components.ravel(), minlength=count + 1)[1:]
     order = np.argsort(-sizes.astype(np.int64), kind="stable")
     rank = np.zeros(count + 1, np.int32)
     rank[1 + order] = np.arange(1, count + 1)
     for plane, ids in zip(labels[box], components, strict=True):
         plane[:] = rank[ids]
     return Instances(labels, count)
+
+
+def _cut_all(components: np.ndarray, count: int, cut: Cut) -> tuple[np.ndarray, int]:
+    """Parts of all components, numbered by their first voxel in C order."""
+    statistics = cc3d.statistics(components, no_slice_conversion=True)
+    parts = components.astype(np.int32)
+    for component in range(1, count + 1):
+        if statistics["voxel_counts"][component] > MOST_VOXELS:
+            continue
+        z0, z1, y0, y1, x0, x1 = statistics["bounding_boxes"][component].astype(int)
+        box = slice(z0, z1 + 1), slice(y0, y1 + 1), slice(x0, x1 + 1)
+        own = components[box] == component
+        pieces = cut(own)
+        found = int(pieces.max())
+        if found > 1:
+            further = own & (pieces > 1)
+            parts[box][further] = pieces[further] + (count - 1)
+            count += found - 1
+    return _number_by_first_voxel(parts, count), count
+
+
+def _number_by_first_voxel(parts: np.ndarray, count: int) -> np.ndarray:
+    ids, first = np.unique(parts, return_index=True)
+    rank = np.zeros(count + 1, np.int32)
+    objects = ids > 0
+    rank[ids[objects][np.argsort(first[objects])]] = np.arange(1, objects.sum() + 1)
+    return np.asarray(rank[parts])
 
 
 def cap_instances(labels: np.ndarray, limit: int = 255) -> tuple[np.ndarray, int]:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
+from predict import instances as instances_module
 from predict.instances import cap_instances, separate_instances
 
 
@@ -50,6 +51,37 @@ def test_voxels_that_share_only_an_edge_or_a_corner_are_apart() -> None:
     mask = np.zeros((2, 2, 3), bool)
     mask[0, 0, 0] = mask[0, 1, 1] = mask[1, 0, 2] = True
     assert separate_instances(mask).count == 3
+
+
+def test_components_are_cut_one_by_one() -> None:
+    mask = np.zeros((4, 6, 20), bool)
+    mask[1:3, 1:5, 2:9], mask[:, 2:4, 12:18] = True, True
+    seen = []
+
+    def halves(part: np.ndarray) -> np.ndarray:
+        seen.append(part.shape)
+        assert part.all()
+        pieces = np.ones(part.shape, np.int32)
+        pieces[..., 3:] = 2
+        return pieces
+
+    instances = separate_instances(mask, halves)
+    assert sorted(seen) == [(2, 4, 7), (4, 2, 6)]
+    expected = np.zeros(mask.shape, np.int32)
+    expected[1:3, 1:5, 5:9] = 1  # 32 voxels; the others have 24 and come by their first voxel
+    expected[:, 2:4, 12:15], expected[:, 2:4, 15:18], expected[1:3, 1:5, 2:5] = 2, 3, 4
+    np.testing.assert_array_equal(instances.labels, expected)
+    assert instances.count == 4
+
+
+def test_a_component_too_large_to_be_cut_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instances_module, "MOST_VOXELS", 10)
+    mask = np.zeros((3, 3, 9), bool)
+    mask[:, :, :2], mask[0, 0, 4:8] = True, True
+    cut: list[int] = []
+    instances = separate_instances(mask, lambda part: cut.append(part.size) or part.astype(int))
+    assert cut == [4]
+    assert instances.count == 2
 
 
 def test_the_largest_object_comes_first() -> None:
