@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predict.errors import UsageError
+from predict.errors import CaseError, UsageError
 
 if TYPE_CHECKING:
     from evaluate.folder import Folders
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
-    except UsageError as error:
+    except (UsageError, CaseError) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_CALL
 
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--json", action="store_true", help="print JSON, for programs")
     score.set_defaults(command=_score)
     _add_rehearse(commands)
+    _add_probe(commands)
     return parser
 
 
@@ -77,6 +78,25 @@ def _add_rehearse(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     rehearse.add_argument("--ground-truth", type=Path, help="folder of NAME.npz (gts): also score")
     rehearse.add_argument("--limit", type=int, help="only the first cases, by name")
     rehearse.set_defaults(command=_rehearse)
+
+
+def _add_probe(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    probe = commands.add_parser(
+        "probe", help="does wording matter, and is what is not there left alone?"
+    )
+    steps = probe.add_subparsers(metavar="STEP", required=True)
+    make = steps.add_parser("make", help="write cases with reworded and absent prompts")
+    make.add_argument("--inputs", type=Path, required=True, help="folder of NAME.npz")
+    make.add_argument("--out", type=Path, required=True, help="folder to write; predict it next")
+    make.set_defaults(command=_make_probes)
+    score = steps.add_parser("score", help="score their predictions")
+    score.add_argument("--probes", type=Path, required=True, help="what `probe make` wrote")
+    score.add_argument("--predictions", type=Path, required=True, help="folder of NAME.npz (segs)")
+    score.set_defaults(command=_score_probes)
+    for step in (make, score):
+        step.add_argument(
+            "--provenance", type=Path, required=True, help="JSON with class names of the cases"
+        )
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -163,6 +183,24 @@ def _print_scores(options: argparse.Namespace) -> None:
     unscored = [result for result in results if isinstance(result, Unscored)]
     print("\n".join(("", format_tables(make_tables(scores), brief=True))))
     print(format_problems(scores, unscored))
+
+
+def _make_probes(options: argparse.Namespace) -> int:
+    from evaluate.probes.make import make_probes
+    from evaluate.sidecars import read_groups
+
+    written = make_probes(options.inputs, read_groups(options.provenance), options.out)
+    print(f"{len(written)} probes in {options.out}: predict them, then `probe score`")
+    return GOOD
+
+
+def _score_probes(options: argparse.Namespace) -> int:
+    from evaluate.probes.score import format_probes, score_probes
+    from evaluate.sidecars import read_groups
+
+    groups = read_groups(options.provenance)
+    print(format_probes(score_probes(options.probes, options.predictions, groups)))
+    return GOOD
 
 
 def _rules(options: argparse.Namespace) -> str:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from evaluate.regions import elsewhere
 from predict.errors import UsageError
 from train.config import AugmentationConfig, SamplingConfig, Size
 from train.corpus import Corpus, LabelledVolume
@@ -151,19 +152,25 @@ class SampleDataset(Dataset[Sample]):
         return chosen or [(volume.dataset, int(rng.choice(volume.classes)))]
 
     def _absent_classes(self, dataset: str) -> list[tuple[str, int]]:
-        """Classes of other modalities whose names the data set does not know.
+        """Classes that are certainly not in a data set's volumes.
 
-        Within one modality a class without a label may be there all the same.
+        Of other modalities those whose names the data set does not know. Within one modality a
+        class without a label may be there all the same: only those of other parts of the body.
         """
         name, entries = self.phrasebook.class_name, self.corpus.entries
         own = {name(dataset, c) for i in self.by_dataset[dataset] for c in entries[i].classes}
         modality = entries[self.by_dataset[dataset][0]].modality
-        return [
+        others = [
             (other, c)
             for other in self.datasets
-            if entries[self.by_dataset[other][0]].modality != modality
             for c in sorted({c for i in self.by_dataset[other] for c in entries[i].classes})
             if name(other, c) not in own
+        ]
+        far = set(elsewhere(own, {name(*other) for other in others}))
+        return [
+            (other, c)
+            for other, c in others
+            if entries[self.by_dataset[other][0]].modality != modality or name(other, c) in far
         ]
 
     def _turn(

@@ -1,0 +1,1 @@
+"""Questions beside the challenge's: does wording matter, and is what is not there left alone?"""
