@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predict.errors import BundleError, UsageError
+from predict.pipeline import Pipeline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("bundle", type=Path, help="folder to write")
     export.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16")
     export.add_argument("--source", help="where the weights come from, in one line")
+    Pipeline.add_options(export)
     export.set_defaults(command=_export)
 
     info = commands.add_parser("info", help="say what a bundle is")
@@ -144,7 +146,11 @@ def _export(options: argparse.Namespace) -> int:
     from predict.export import export_bundle
 
     manifest = export_bundle(
-        options.checkpoint, options.bundle, dtype=options.dtype, source=options.source
+        options.checkpoint,
+        options.bundle,
+        dtype=options.dtype,
+        source=options.source,
+        pipeline=Pipeline.from_options(options),
     )
     print(
         f"{options.bundle}: {manifest['parameters_kept']:,} of {manifest['parameters']:,} "

@@ -43,7 +43,12 @@ DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
 def export_bundle(
-    checkpoint: Path, bundle: Path, *, dtype: str = "bfloat16", source: str | None = None
+    checkpoint: Path,
+    bundle: Path,
+    *,
+    dtype: str = "bfloat16",
+    source: str | None = None,
+    pipeline: Pipeline | None = None,
 ) -> dict[str, Any]:
     """Freeze a checkpoint.
 
@@ -55,6 +60,8 @@ def export_bundle(
         bundle: Folder to write; files of an earlier bundle there are replaced.
         dtype: ``bfloat16`` or ``float32``.
         source: One line on where the weights come from, kept in the manifest.
+        pipeline: What prediction does around the network; what the checkpoint's configuration says
+            if None, and as published if that says nothing.
 
     Returns:
         The manifest.
@@ -64,7 +71,7 @@ def export_bundle(
     """
     original = read_tensors(checkpoint)
     values = parse_json(_config_text(checkpoint), str(checkpoint / CONFIG))
-    pipeline, values = Pipeline.split({"mode": "paper", **values})
+    stated, values = Pipeline.split({"mode": "paper", **values})
     config = model_config(values, {k: tuple(v.shape) for k, v in original.items()})
     kept = {
         key: tensor.to(torch.float32 if _is_sensitive(key, tensor) else DTYPES[dtype]).contiguous()
@@ -80,7 +87,7 @@ def export_bundle(
         )
     contents = {
         WEIGHTS: save(kept),
-        CONFIG: _json({**pipeline.to_dict(), **config.to_dict()}),
+        CONFIG: _json({**(pipeline or stated).to_dict(), **config.to_dict()}),
         TOKENIZER: (tokenizer.to_str(pretty=True) + "\n").encode(),
     }
     manifest = {

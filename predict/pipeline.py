@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -33,6 +34,24 @@ class Pipeline:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)
+
+    @staticmethod
+    def add_options(parser: argparse.ArgumentParser) -> None:
+        """Options ``--mode`` and ``--least-presence`` for a command."""
+        parser.add_argument("--mode", choices=MODES, help="what prediction does around the network")
+        parser.add_argument(
+            "--least-presence",
+            type=float,
+            default=0.0,
+            help="with --mode: prompts whose target is less probably there find nothing (0..1)",
+        )
+
+    @classmethod
+    def from_options(cls, options: argparse.Namespace) -> Pipeline | None:
+        """What those options say; None without ``--mode``."""
+        if options.mode is None:
+            return None
+        return cls(mode=options.mode, least_presence=options.least_presence)
 
     @classmethod
     def split(cls, values: Mapping[str, Any]) -> tuple[Pipeline, dict[str, Any]]:

@@ -12,6 +12,7 @@ from predict.errors import BundleError, CaseError, UsageError
 from predict.export import export_bundle
 from predict.freeze import freeze_tokenizer
 from predict.model.text3dsam import Text3DSAM
+from predict.pipeline import Pipeline
 from predict.tokenizer import PromptTokenizer
 from train import bench, data_commands
 from train.checkpoints import exportable
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder to write")
     export.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16")
     export.add_argument("--source", help="one line on where the weights come from")
+    Pipeline.add_options(export)
     bench.add_commands(commands)
     data_commands.add_commands(commands)
     return parser
@@ -135,5 +137,11 @@ def _export(arguments: argparse.Namespace) -> None:
     folder = arguments.run_folder
     if not (folder / "model.safetensors").exists():
         folder = exportable(folder)
-    export_bundle(folder, arguments.bundle, dtype=arguments.dtype, source=arguments.source)
+    export_bundle(
+        folder,
+        arguments.bundle,
+        dtype=arguments.dtype,
+        source=arguments.source,
+        pipeline=Pipeline.from_options(arguments),
+    )
     print(f"{folder} -> {arguments.bundle}")

@@ -13,6 +13,7 @@ from predict.errors import BundleError
 from predict.export import export_bundle
 from predict.model.config import ModelConfig
 from predict.model.text3dsam import Text3DSAM
+from predict.pipeline import Pipeline
 
 
 @pytest.fixture
@@ -153,3 +154,11 @@ def test_a_published_config_is_completed_from_the_weights(
         assert read == ModelConfig()
         assert manifest["parameters"] == 59_301_112
         assert manifest["parameters_kept"] == 59_301_112 - 679_560
+
+
+def test_the_pipeline_is_the_one_asked_for(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    precise = Pipeline(mode="precise", least_presence=0.25)
+    export_bundle(tiny_checkpoint, tmp_path / "bundle", dtype="float32", pipeline=precise)
+    assert load_bundle(tmp_path / "bundle").pipeline == precise
+    export_bundle(tiny_checkpoint, tmp_path / "plain", dtype="float32")
+    assert load_bundle(tmp_path / "plain").pipeline == Pipeline()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
 from predict.errors import BundleError
@@ -25,3 +27,11 @@ def test_settings_are_told_from_the_networks() -> None:
 def test_what_does_not_fit_is_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(BundleError, match=message):
         Pipeline.split(values)
+
+
+def test_options_of_a_command() -> None:
+    parser = argparse.ArgumentParser()
+    Pipeline.add_options(parser)
+    assert Pipeline.from_options(parser.parse_args([])) is None
+    options = parser.parse_args(["--mode", "precise", "--least-presence", "0.5"])
+    assert Pipeline.from_options(options) == Pipeline(mode="precise", least_presence=0.5)
