@@ -12,6 +12,7 @@ from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from predict.errors import CaseError, UsageError
 from predict.formats import list_series, read_volume
+from predict.orientation import to_canonical
 
 Write = Callable[..., Path]
 STRAIGHT = np.eye(3)
@@ -206,3 +207,20 @@ def test_a_zip_of_a_folder(tmp_path: Path, write_series: Write, image: Any, turn
     read = read_volume(tmp_path / "s.zip")
     np.testing.assert_array_equal(read.array, image)
     assert [series.slices for series in list_series(tmp_path / "s.zip")] == [3]
+
+
+def test_all_48_orders_through_files(
+    tmp_path: Path,
+    write_series: Write,
+    store: Callable[..., Any],
+    order: Any,
+    turn: Any,
+    image: Any,
+) -> None:
+    """Whatever plane was scanned, from either end."""
+    stored = store(image, order, turn)
+    folder = write_series(tmp_path / "s", stored.array, np.reshape(stored.direction, (3, 3)))
+    view, inverse = to_canonical(read_volume(folder))
+    np.testing.assert_array_equal(view, image)
+    read = read_volume(folder)
+    np.testing.assert_array_equal(inverse(view > 20), read.array > 20)
