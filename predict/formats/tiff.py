@@ -37,8 +37,10 @@ def read_tiff(path: Path) -> Volume:
     try:
         with Image.open(path, formats=["TIFF"]) as image:
             return _read(image)
-    except (OSError, EOFError, SyntaxError, Image.DecompressionBombError, KeyError) as error:
-        raise CaseError(f"not readable ({error})") from error
+    except (CaseError, MemoryError):
+        raise
+    except Exception as error:  # tags of an unknown sender can break the library in any way
+        raise CaseError(f"not readable ({type(error).__name__}: {error})") from error
 
 
 def write_tiff(labels: np.ndarray, volume: Volume, path: Path) -> None:

@@ -165,7 +165,7 @@ def test_a_cut_file_is_refused(tmp_path: Path, volume: Volume, encoding: str) ->
 
 
 def test_a_size_that_no_memory_holds_is_refused_before_it_is_allocated(tmp_path: Path) -> None:
-    header = "NRRD0004\ntype: short\ndimension: 3\nsizes: 30000 30000 30000\nencoding: raw\n\n"
-    (tmp_path / "a.nrrd").write_text(header)
+    lines = ["NRRD0004", "type: short", "dimension: 3", "sizes: 30000 30000 30000", "endian: big"]
+    (tmp_path / "a.nrrd").write_text("\n".join([*lines, "encoding: raw", "", ""]))
     with pytest.raises(CaseError, match=r"at most \d+ are accepted"):
         read_volume(tmp_path / "a.nrrd")
