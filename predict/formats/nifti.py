@@ -1,7 +1,7 @@
 """NIfTI-1 and NIfTI-2: a mask keeps its image's header, so that its geometry is the same bits.
 
-nibabel and not SimpleITK, which reads no NIfTI-2, turns NaN into 0, fills a file that was cut off
-with zeros and refuses sheared grids.
+nibabel and not ITK, which reads no NIfTI-2, turns NaN into 0, fills a file that was cut off with
+zeros and refuses sheared grids.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from predict.errors import CaseError
-from predict.formats.itk import check_size
+from predict.formats.sizes import check_size
 from predict.volumes import Volume
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
