@@ -151,7 +151,7 @@ def _decode(path: Path, header: Dataset, frames: int) -> np.ndarray:
 
 
 def _rescaled(pixels: np.ndarray, rule: Dataset) -> np.ndarray:
-    """Stored values times RescaleSlope plus RescaleIntercept: int32 if whole, else float32."""
+    """Stored values times RescaleSlope plus RescaleIntercept: integers if both are whole."""
     slope, intercept = (
         _numbers({key: [rule.get(key, default)]}, key, 1)[0]
         for key, default in (("RescaleSlope", 1), ("RescaleIntercept", 0))
@@ -159,7 +159,9 @@ def _rescaled(pixels: np.ndarray, rule: Dataset) -> np.ndarray:
     if slope.is_integer() and intercept.is_integer():
         if (slope, intercept) == (1, 0):
             return pixels
-        return (pixels.astype(np.int64) * int(slope) + int(intercept)).astype(np.int32)
+        whole = pixels.astype(np.int64) * int(slope) + int(intercept)
+        short = whole.min() >= -(2**15) and whole.max() < 2**15
+        return whole.astype(np.int16 if short else np.int32)
     return (pixels * np.float64(slope) + intercept).astype(np.float32)
 
 

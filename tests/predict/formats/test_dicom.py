@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk  # noqa: N813
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from predict.errors import CaseError, UsageError
@@ -38,6 +39,19 @@ def test_pydicom_finds_the_same_pixels_slice_by_slice(
     for plane, header in zip(read.array, read.extra["headers"], strict=True):
         dataset = pydicom.dcmread(header.filename)
         np.testing.assert_array_equal(dataset.pixel_array.astype(int) - 1024, plane)
+
+
+def test_simpleitk_finds_the_same_pixels_and_geometry(
+    tmp_path: Path, write_series: Write, image: Any, turn: Any
+) -> None:
+    folder = write_series(tmp_path / "s", image, turn)
+    read = read_volume(folder)
+    files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder))
+    other = sitk.ReadImage(files)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(other), read.array)
+    np.testing.assert_allclose(other.GetSpacing(), read.spacing)
+    np.testing.assert_allclose(other.GetOrigin(), read.origin)
+    np.testing.assert_allclose(other.GetDirection(), read.direction, atol=1e-9)
 
 
 def test_several_series_are_listed_and_one_is_chosen(
