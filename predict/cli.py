@@ -91,13 +91,13 @@ def _run(options: argparse.Namespace) -> int:
 
     from predict.bundle import load_bundle
     from predict.folder import Options, predict_case
+    from predict.predictor import ImagePredictor, choose_device
     from predict.report import format_table, write_report
-    from predict.segmenter import Segmenter, choose_device
 
     startup.lap("imports")
     device = choose_device(options.device)
     bundle = load_bundle(options.bundle)
-    segmenter = Segmenter(bundle, device, batch_size=options.batch_size)
+    predictor = ImagePredictor(bundle, device, batch_size=options.batch_size)
     startup.lap("weights")
     case_options = Options(
         skip_existing=options.skip_existing,
@@ -106,7 +106,7 @@ def _run(options: argparse.Namespace) -> int:
     )
     reports: list[CaseReport] = []
     for source in tqdm(sources, unit="case", disable=len(sources) == 1, mininterval=1):
-        report = predict_case(segmenter, source, options.outputs / source.name, case_options)
+        report = predict_case(predictor, source, options.outputs / source.name, case_options)
         if not report.good:
             tqdm.write(f"{report.status}: {report.errors[0]}", file=sys.stderr)
         reports.append(report)
@@ -114,7 +114,7 @@ def _run(options: argparse.Namespace) -> int:
         options.outputs,
         reports,
         device=device,
-        precision=segmenter.precision,
+        precision=predictor.precision,
         bundle=str(options.bundle),
         bundle_sha256=bundle.sha256,
         startup=startup,

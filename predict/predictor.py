@@ -52,7 +52,7 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-class Segmenter:
+class ImagePredictor:
     """The network on a device: encodes an image once, decodes prompts in batches.
 
     Attributes:
