@@ -6,9 +6,7 @@ head), the convention of DICOM, SimpleITK and 3D Slicer's mesh files.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +15,7 @@ import numpy as np
 
 from predict.colours import label_colour
 from predict.errors import UsageError
+from predict.formats.atomic import replacing
 
 if TYPE_CHECKING:
     from predict.result import Result
@@ -58,7 +57,9 @@ def write_surface(result: Result, path: Path, prompts: Sequence[str] | None = No
         scene.add_geometry(mesh, geom_name=prompt.text, node_name=prompt.text)
     body = scene if path.suffix.lower() == ".obj" else scene.to_mesh()
     data = body.export(file_type=path.suffix.lower().removeprefix("."))
-    _write(path, data.encode() if isinstance(data, str) else data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_bytes(data.encode() if isinstance(data, str) else data)
     return path
 
 
@@ -91,15 +92,3 @@ def _import_libraries() -> tuple[Any, Any]:
             f"surface: expected the library {error.name}; "
             "install it with: pip install -r predict/surface-requirements.txt"
         ) from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.urandom(4).hex()}.partial")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink()
-        raise
