@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import logging
-import os
+import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from predict import prompts_command, segment_command
 from predict.defaults import DEFAULT_BUNDLE
 from predict.errors import BundleError, UsageError
+from predict.exit_status import EPILOG, GOOD, INTERRUPTED, SOME_FAILED, WRONG_CALL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,30 +23,53 @@ if TYPE_CHECKING:
     from predict.cases import Case
     from predict.report import CaseReport
 
-GOOD, SOME_FAILED, WRONG_CALL = 0, 1, 2
-EPILOG = (
-    "exit status: 0 all cases good; 1 some case failed (a valid output is there wherever the "
-    "image's shape could be told, and a line says why); 2 wrong call or no bundle: nothing was "
-    "attempted."
-)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser, commands = _parser()
+    advice = advice_on_command(given, list(commands))
+    if advice is not None:
+        print(f"error: {advice}", file=sys.stderr)
+        return WRONG_CALL
+    options = parser.parse_args(given)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         return int(options.command(options))
     except (UsageError, BundleError) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_CALL
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
+def advice_on_command(given: Sequence[str], commands: Sequence[str]) -> str | None:
+    """What to type instead, where the first word is not a command; None where it may be one."""
+    if not given or (given[0].startswith("-") and given[0] not in ("-p", "--prompt")):
+        return None
+    word = given[0]
+    if word in commands:
+        return None
+    near = difflib.get_close_matches(word, commands, 1)
+    if near and not Path(word).exists():
+        return f"no command {word!r}, did you mean: python -m predict {' '.join((near[0], *given[1:]))}"
+    call = " ".join(part if part.isidentifier() else shlex.quote(part) for part in given)
+    if not {"-p", "--prompt", "--prompts-file"} & set(given):
+        call += ' -p "liver"'
+    return (
+        f"expected a command ({', '.join(commands)}), received {word!r}; "
+        f"to segment an image type: python -m predict segment {call}"
+    )
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     parser = argparse.ArgumentParser(
         prog="python -m predict", description="Text-guided 3D medical image segmentation."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    segment_command.add_command(commands)
+    prompts_command.add_command(commands)
 
     run = commands.add_parser("run", help="segment every npz of a folder", epilog=EPILOG)
     run.add_argument("inputs", type=Path, help="folder of *.npz (imgs, spacing, text_prompts)")
@@ -69,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("bundle", type=Path, nargs="?", default=DEFAULT_BUNDLE)
     info.add_argument("--json", action="store_true", help="for programs")
     info.set_defaults(command=_info)
-    return parser
+    return parser, commands.choices
 
 
 def _positive(text: str) -> int:
@@ -82,10 +108,11 @@ def _positive(text: str) -> int:
 def _run(options: argparse.Namespace) -> int:
     from predict.npz import list_cases
     from predict.startup import StartUp
+    from predict.writable import make_output_folder
 
     startup = StartUp()
     sources = list_cases(options.inputs)
-    _make_output_folder(options.outputs)
+    make_output_folder(options.outputs)
 
     from tqdm import tqdm
 
@@ -122,16 +149,6 @@ def _run(options: argparse.Namespace) -> int:
     print(format_table(reports))
     print(f"masks: {options.outputs}   report: {written}")
     return GOOD if all(report.good for report in reports) else SOME_FAILED
-
-
-def _make_output_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-test-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UsageError(f"output folder {folder}: not writable ({error.strerror})") from error
 
 
 def _preview_writer(outputs: Path) -> Callable[[Case, np.ndarray], Path]:
