@@ -53,8 +53,9 @@ def advice_on_command(given: Sequence[str], commands: Sequence[str]) -> str | No
         return None
     near = difflib.get_close_matches(word, commands, 1)
     if near and not Path(word).exists():
-        return f"no command {word!r}, did you mean: python -m predict {' '.join((near[0], *given[1:]))}"
-    call = " ".join(part if part.isidentifier() else shlex.quote(part) for part in given)
+        call = shlex.join((near[0], *given[1:]))
+        return f"no command {word!r}, did you mean: python -m predict {call}"
+    call = shlex.join(given)
     if not {"-p", "--prompt", "--prompts-file"} & set(given):
         call += ' -p "liver"'
     return (

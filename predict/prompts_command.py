@@ -71,7 +71,8 @@ def _list(known: KnownPrompts, options: argparse.Namespace) -> None:
         for c in classes:
             also = f"  (also: {', '.join(c.wordings[:2])})" if c.wordings else ""
             print(f"  {c.name}{also}")
-        print(f'  ask, for example: "{'", "'.join(classes[0].examples)}"\n')
+        examples = ", ".join(f'"{text}"' for text in classes[0].examples)
+        print(f"  ask, for example: {examples}\n")
 
 
 def _check(options: argparse.Namespace) -> None:
