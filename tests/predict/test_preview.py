@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from predict.preview import label_colour, write_preview
 
 from predict.cases import Case, Prompt
-from predict.preview import label_colour, write_preview
 
 
 def _case(instance: bool = False) -> Case:
