@@ -71,5 +71,5 @@ def test_a_missing_library_is_named(
     result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "trimesh", None)
-    with pytest.raises(UsageError, match="pip install -r predict/surface-requirements"):
+    with pytest.raises(UsageError, match="pip install -r predict/requirements-surface"):
         write_surface(result, tmp_path / "a.stl")
