@@ -106,7 +106,9 @@ def _volume(
     down, across = _numbers(measures, "PixelSpacing", 2)
     depth = stack.gap
     if depth is None:
-        depth = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1)
+        # SpacingBetweenSlices may be negative: the direction of counting.
+        told = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1
+        depth = abs(float(told))
     first = headers[0]
     inverted = str(first.get("PhotometricInterpretation")) == "MONOCHROME1"
     return Volume(
@@ -213,8 +215,9 @@ def _check_grey(header: Dataset) -> None:
 
 
 def _numbers(header: Dataset, key: str, count: int) -> list[float]:
-    value = header.get(key)
+    value = None
     try:
+        value = header.get(key)
         numbers = [float(v) for v in value] if value is not None else []
     except (TypeError, ValueError):
         numbers = []

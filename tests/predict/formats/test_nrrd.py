@@ -162,3 +162,10 @@ def test_a_cut_file_is_refused(tmp_path: Path, volume: Volume, encoding: str) ->
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(CaseError, match=r"^a\.nrrd: not readable"):
         read_volume(path)
+
+
+def test_a_size_that_no_memory_holds_is_refused_before_it_is_allocated(tmp_path: Path) -> None:
+    lines = ["NRRD0004", "type: short", "dimension: 3", "sizes: 30000 30000 30000", "endian: big"]
+    (tmp_path / "a.nrrd").write_text("\n".join([*lines, "encoding: raw", "", ""]))
+    with pytest.raises(CaseError, match=r"at most \d+ are accepted"):
+        read_volume(tmp_path / "a.nrrd")
