@@ -16,7 +16,7 @@ CLASSES = [
     ("left kidney", "CT", ("left ren",)),
     ("right kidney", "CT", ("right ren",)),
     ("spleen", "CT", ()),
-    ("left ventricle", "US", ()),
+    ("left ventricle", "US", ("LV",)),
 ]
 
 
