@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from predict.errors import CaseError
-from predict.formats.itk import check_size
+from predict.formats.sizes import check_size
 from predict.volumes import Volume
 
 DESCRIPTION, X_RESOLUTION, Y_RESOLUTION, UNIT = 270, 282, 283, 296

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+import SimpleITK as sitk  # noqa: N813
+from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from predict.errors import CaseError, UsageError
 from predict.formats import list_series, read_volume
@@ -38,6 +39,19 @@ def test_pydicom_finds_the_same_pixels_slice_by_slice(
     for plane, header in zip(read.array, read.extra["headers"], strict=True):
         dataset = pydicom.dcmread(header.filename)
         np.testing.assert_array_equal(dataset.pixel_array.astype(int) - 1024, plane)
+
+
+def test_simpleitk_finds_the_same_pixels_and_geometry(
+    tmp_path: Path, write_series: Write, image: Any, turn: Any
+) -> None:
+    folder = write_series(tmp_path / "s", image, turn)
+    read = read_volume(folder)
+    files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder))
+    other = sitk.ReadImage(files)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(other), read.array)
+    np.testing.assert_allclose(other.GetSpacing(), read.spacing)
+    np.testing.assert_allclose(other.GetOrigin(), read.origin)
+    np.testing.assert_allclose(other.GetDirection(), read.direction, atol=1e-9)
 
 
 def test_several_series_are_listed_and_one_is_chosen(
@@ -103,6 +117,26 @@ def test_one_file_of_many_frames(
     assert read.extra["frames"] == (2, 1, 0)
 
 
+def test_frames_without_a_place_are_refused(
+    tmp_path: Path, write_enhanced: Write, image: Any
+) -> None:
+    """As in a film of an ultrasound."""
+    path = write_enhanced(tmp_path / "e.dcm", image, STRAIGHT)
+    dataset = pydicom.dcmread(path)
+    del dataset.PerFrameFunctionalGroupsSequence
+    dataset.save_as(path)
+    with pytest.raises(CaseError, match="a place for each of 3 frames, received none"):
+        read_volume(path)
+
+
+def test_a_size_that_no_memory_holds_is_refused_before_it_is_allocated(
+    tmp_path: Path, write_series: Write, image: Any
+) -> None:
+    folder = write_series(tmp_path / "s", image, STRAIGHT, Rows=65535, Columns=65535)
+    with pytest.raises(CaseError, match=r"at most \d+ are accepted"):
+        read_volume(folder)
+
+
 def test_one_slice_alone(tmp_path: Path, write_series: Write, image: Any) -> None:
     folder = write_series(tmp_path / "s", image, STRAIGHT)
     read = read_volume(sorted(folder.iterdir())[0])
@@ -110,32 +144,35 @@ def test_one_slice_alone(tmp_path: Path, write_series: Write, image: Any) -> Non
     assert read.spacing[2] == 2.5
 
 
-@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless], ids=str)
+@pytest.mark.parametrize(
+    "syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless, JPEGLosslessSV1], ids=lambda s: s.name
+)
 def test_compressed_slices(tmp_path: Path, write_series: Write, syntax: Any) -> None:
     image = np.random.default_rng(0).integers(-1000, 2000, (3, 16, 20)).astype(np.int16)
     folder = write_series(tmp_path / "s", image, STRAIGHT)
     for path in folder.iterdir():
         dataset = pydicom.dcmread(path)
-        if syntax == JPEG2000Lossless:
-            encode_jpeg2000(dataset)
-        else:
+        if syntax in (RLELossless, JPEGLSLossless):
             dataset.compress(syntax, generate_instance_uid=False)
+        else:
+            compress_by_itk(dataset, tmp_path / "itk.dcm", syntax)
         dataset.save_as(path)
         assert pydicom.dcmread(path).file_meta.TransferSyntaxUID == syntax
     np.testing.assert_array_equal(read_volume(folder).array, image)
 
 
-def encode_jpeg2000(dataset: pydicom.FileDataset) -> None:
-    """By Pillow: pydicom's own encoder needs another package."""
-    import io
-
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.fromarray(dataset.pixel_array).save(stream, "JPEG2000", irreversible=False, no_jp2=True)
-    dataset.PixelData = pydicom.encaps.encapsulate([stream.getvalue()])
+def compress_by_itk(dataset: pydicom.FileDataset, scratch: Path, syntax: Any) -> None:
+    """For what pydicom has no encoder of its own."""
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.SetFileName(str(scratch))
+    writer.UseCompressionOn()
+    writer.SetCompressor("JPEG2000" if syntax == JPEG2000Lossless else "JPEG")
+    writer.Execute(sitk.GetImageFromArray(dataset.pixel_array[None]))
+    packed = pydicom.dcmread(scratch)
+    dataset.PixelData = packed.PixelData
     dataset["PixelData"].is_undefined_length = True
-    dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    dataset.file_meta.TransferSyntaxUID = packed.file_meta.TransferSyntaxUID
 
 
 def test_a_syntax_that_cannot_be_decoded_is_named(
