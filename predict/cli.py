@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import logging
 import os
+import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from predict import prompts_command, segment_command
+from predict.defaults import DEFAULT_BUNDLE
 from predict.errors import BundleError, UsageError
+from predict.exit_status import EPILOG, GOOD, INTERRUPTED, SOME_FAILED, WRONG_CALL
 from predict.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -20,31 +25,62 @@ if TYPE_CHECKING:
     from predict.cases import Case
     from predict.report import CaseReport
 
-DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "weights" / "default"
-GOOD, SOME_FAILED, WRONG_CALL = 0, 1, 2
-EPILOG = (
-    "exit status: 0 all cases good; 1 some case failed (a valid output is there wherever the "
-    "image's shape could be told, and a line says why); 2 wrong call or no bundle: nothing was "
-    "attempted."
-)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser, commands = _parser()
+    if not given:
+        parser.print_help(sys.stderr)
+        return WRONG_CALL
+    advice = advice_on_command(given, list(commands))
+    if advice is not None:
+        print(f"error: {advice}", file=sys.stderr)
+        return WRONG_CALL
+    options = parser.parse_args(given)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
-        return int(options.command(options))
+        status = int(options.command(options))
+        sys.stdout.flush()
+        return status
     except (UsageError, BundleError) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_CALL
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return GOOD
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
+def advice_on_command(given: Sequence[str], commands: Sequence[str]) -> str | None:
+    """What to type instead, where the first word is not a command; None where it may be one."""
+    if not given or (given[0].startswith("-") and given[0] not in ("-p", "--prompt")):
+        return None
+    word = given[0]
+    if word in commands:
+        return None
+    near = difflib.get_close_matches(word, commands, 1)
+    if near and not Path(word).exists():
+        call = shlex.join((near[0], *given[1:]))
+        return f"no command {word!r}, did you mean: python -m predict {call}"
+    call = shlex.join(given)
+    if not {"-p", "--prompt", "--prompts-file"} & set(given):
+        call += ' -p "liver"'
+    return (
+        f"expected a command ({', '.join(commands)}), received {word!r}; "
+        f"to segment an image type: python -m predict segment {call}"
+    )
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     parser = argparse.ArgumentParser(
         prog="python -m predict", description="Text-guided 3D medical image segmentation."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    segment_command.add_command(commands)
+    prompts_command.add_command(commands)
 
     run = commands.add_parser("run", help="segment every npz of a folder", epilog=EPILOG)
     run.add_argument("inputs", type=Path, help="folder of *.npz (imgs, spacing, text_prompts)")
@@ -71,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("bundle", type=Path, nargs="?", default=DEFAULT_BUNDLE)
     info.add_argument("--json", action="store_true", help="for programs")
     info.set_defaults(command=_info)
-    return parser
+    return parser, commands.choices
 
 
 def _positive(text: str) -> int:
@@ -84,22 +120,23 @@ def _positive(text: str) -> int:
 def _run(options: argparse.Namespace) -> int:
     from predict.npz import list_cases
     from predict.startup import StartUp
+    from predict.writable import make_output_folder
 
     startup = StartUp()
     sources = list_cases(options.inputs)
-    _make_output_folder(options.outputs)
+    make_output_folder(options.outputs)
 
     from tqdm import tqdm
 
     from predict.bundle import load_bundle
     from predict.folder import Options, predict_case
+    from predict.predictor import ImagePredictor, choose_device
     from predict.report import format_table, write_report
-    from predict.segmenter import Segmenter, choose_device
 
     startup.lap("imports")
     device = choose_device(options.device)
     bundle = load_bundle(options.bundle)
-    segmenter = Segmenter(bundle, device, batch_size=options.batch_size)
+    predictor = ImagePredictor(bundle, device, batch_size=options.batch_size)
     startup.lap("weights")
     case_options = Options(
         skip_existing=options.skip_existing,
@@ -108,7 +145,7 @@ def _run(options: argparse.Namespace) -> int:
     )
     reports: list[CaseReport] = []
     for source in tqdm(sources, unit="case", disable=len(sources) == 1, mininterval=1):
-        report = predict_case(segmenter, source, options.outputs / source.name, case_options)
+        report = predict_case(predictor, source, options.outputs / source.name, case_options)
         if not report.good:
             tqdm.write(f"{report.status}: {report.errors[0]}", file=sys.stderr)
         reports.append(report)
@@ -116,7 +153,7 @@ def _run(options: argparse.Namespace) -> int:
         options.outputs,
         reports,
         device=device,
-        precision=segmenter.precision,
+        precision=predictor.precision,
         bundle=str(options.bundle),
         bundle_sha256=bundle.sha256,
         startup=startup,
@@ -126,20 +163,13 @@ def _run(options: argparse.Namespace) -> int:
     return GOOD if all(report.good for report in reports) else SOME_FAILED
 
 
-def _make_output_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-test-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UsageError(f"output folder {folder}: not writable ({error.strerror})") from error
-
-
 def _preview_writer(outputs: Path) -> Callable[[Case, np.ndarray], Path]:
-    from predict.preview import write_preview
+    from predict.sheet import scene_of_case, write_sheet
 
-    return lambda case, labels: write_preview(case, labels, outputs / "previews")
+    folder = outputs / "previews"
+    return lambda case, labels: write_sheet(
+        scene_of_case(case, labels), folder / f"{case.name}.png"
+    )
 
 
 def _export(options: argparse.Namespace) -> int:

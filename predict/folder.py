@@ -6,19 +6,17 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from predict.cases import Case
 from predict.errors import CaseError
-from predict.instances import Instances, cap_instances, separate_instances
+from predict.instances import Instances, cap_instances
 from predict.labels import count_voxels, fuse_labels
 from predict.npz import read_case, write_labels
+from predict.predictor import ImagePredictor
 from predict.report import CaseReport, PromptReport, peak_memory_mb
-from predict.segmenter import Segmenter
-from predict.touching import split_touching
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +36,9 @@ class Options:
     preview: Callable[[Case, np.ndarray], Path] | None = None
 
 
-def predict_case(segmenter: Segmenter, source: Path, output: Path, options: Options) -> CaseReport:
+def predict_case(
+    predictor: ImagePredictor, source: Path, output: Path, options: Options
+) -> CaseReport:
     """Read, segment and write one case.
 
     Whatever goes wrong, an all-background output of the right shape is written where the shape
@@ -56,7 +56,7 @@ def predict_case(segmenter: Segmenter, source: Path, output: Path, options: Opti
         report.lap("read", start)
         report.warnings += case.warnings
         report.errors += [f"{source.name}: {reason}" for reason in case.rejected]
-        labels = _segment(segmenter, case, report, options)
+        labels = _segment(predictor, case, report, options)
         writing = time.perf_counter()
         write_labels(output, labels)
         report.lap("write", writing)
@@ -75,23 +75,24 @@ def predict_case(segmenter: Segmenter, source: Path, output: Path, options: Opti
     return report
 
 
-def _segment(segmenter: Segmenter, case: Case, report: CaseReport, options: Options) -> np.ndarray:
+def _segment(
+    predictor: ImagePredictor, case: Case, report: CaseReport, options: Options
+) -> np.ndarray:
     prompts = case.prompts[:1] if case.instance else case.prompts
     if len(prompts) < len(case.prompts):
         report.warnings.append(
             f"instance case: only the first prompt is segmented, {len(case.prompts) - 1} ignored"
         )
-    segmenter.set_image(case.image)
-    answer = segmenter.predict(
+    predictor.set_image(case.image)
+    answer = predictor.predict(
         [prompt.text for prompt in prompts], [prompt.class_id for prompt in prompts]
     )
     report.seconds.update(answer.seconds)
     shape = (case.image.shape[0], case.image.shape[1], case.image.shape[2])
     start = time.perf_counter()
     if case.instance:
-        x, y, z = case.spacing
-        cut = partial(split_touching, spacing=(z, y, x)) if segmenter.precise else None
-        instances = separate_instances(fuse_labels(answer.views, shape) > 0, cut)
+        mask = fuse_labels(answer.views, shape) > 0
+        instances = predictor.separate_objects(mask, case.spacing)
         labels = _instance_labels(instances, report, options)
         found = {prompts[0].class_id: int(np.count_nonzero(instances.labels))}
         report.instances = instances.count

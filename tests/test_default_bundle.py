@@ -14,7 +14,7 @@ from predict.bundle import load_bundle
 from predict.cli import DEFAULT_BUNDLE
 from predict.folder import Options, predict_case
 from predict.labels import fuse_labels
-from predict.segmenter import Segmenter
+from predict.predictor import ImagePredictor
 
 MOST_BYTES = 45 * 2**20
 LEAST_DICE = {
@@ -27,8 +27,8 @@ LEAST_DICE = {
 
 
 @pytest.fixture(scope="module")
-def segmenter() -> Segmenter:
-    return Segmenter(load_bundle(DEFAULT_BUNDLE), torch.device("cpu"))
+def predictor() -> ImagePredictor:
+    return ImagePredictor(load_bundle(DEFAULT_BUNDLE), torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +47,10 @@ def test_it_fits_in_the_tree_and_has_a_card() -> None:
 
 @pytest.mark.parametrize("name", LEAST_DICE)
 def test_synthetic_structures_are_found(
-    name: str, segmenter: Segmenter, examples: Path, tmp_path: Path
+    name: str, predictor: ImagePredictor, examples: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / f"{name}.npz"
-    report = predict_case(segmenter, examples / "inputs" / f"{name}.npz", output, Options())
+    report = predict_case(predictor, examples / "inputs" / f"{name}.npz", output, Options())
     assert report.status == "ok"
     with np.load(output) as found, np.load(examples / "labels" / f"{name}.npz") as truth:
         segs, gts = found["segs"], truth["gts"]
@@ -64,11 +64,11 @@ def _dice(a: np.ndarray, b: np.ndarray) -> float:
     return dice(np.count_nonzero(a), np.count_nonzero(b), np.count_nonzero(a & b))
 
 
-def test_other_words_find_the_same_structure(segmenter: Segmenter, examples: Path) -> None:
+def test_other_words_find_the_same_structure(predictor: ImagePredictor, examples: Path) -> None:
     with np.load(examples / "inputs" / "CT_synthetic_torso.npz") as arrays:
         image = arrays["imgs"]
-    segmenter.set_image(image)
+    predictor.set_image(image)
     texts = ["liver in abdominal CT", "Could you outline the liver?", "hepatic parenchyma, CT"]
-    masks = [fuse_labels(segmenter.predict([text]).views, image.shape) > 0 for text in texts]
+    masks = [fuse_labels(predictor.predict([text]).views, image.shape) > 0 for text in texts]
     assert all(mask.any() for mask in masks)
     assert min(_dice(masks[0], mask) for mask in masks[1:]) > 0.5

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from predict.errors import UsageError
-from predict.segmenter import choose_device
+from predict.predictor import choose_device
 from predict.tokenizer import PromptTokenizer
 from train.config import Phase, TrainConfig
 from train.config_file import read_config

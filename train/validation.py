@@ -14,7 +14,7 @@ from predict.bundle import Bundle
 from predict.labels import fuse_labels
 from predict.model.text3dsam import Text3DSAM
 from predict.pipeline import Pipeline
-from predict.segmenter import Segmenter
+from predict.predictor import ImagePredictor
 from predict.tokenizer import PromptTokenizer
 from train.corpus import CaseEntry, Corpus
 from train.holdout import hash_name
@@ -65,13 +65,13 @@ class Validator:
             rank: Of this process.
             processes: How many share the work.
         """
-        segmenter = Segmenter(Bundle(model, Pipeline(), self.tokenizer, {}, ""), device)
-        return [self._score_case(segmenter, i) for i in self.cases[rank::processes]]
+        predictor = ImagePredictor(Bundle(model, Pipeline(), self.tokenizer, {}, ""), device)
+        return [self._score_case(predictor, i) for i in self.cases[rank::processes]]
 
-    def _score_case(self, segmenter: Segmenter, index: int) -> tuple[str, float]:
+    def _score_case(self, predictor: ImagePredictor, index: int) -> tuple[str, float]:
         volume, entry = self.corpus.read(index), self.corpus.entries[index]
-        segmenter.set_image(volume.image)
-        answer = segmenter.predict(self.prompts(entry), entry.classes)
+        predictor.set_image(volume.image)
+        answer = predictor.predict(self.prompts(entry), entry.classes)
         depth, height, width = volume.labels.shape
         scores = score(
             fuse_labels(answer.views, (depth, height, width)),

@@ -109,7 +109,7 @@ def test_bytecode_is_there_and_trusted(image: str, run_image: Run) -> None:
     """Flags 1: found by hash and not checked, whatever the image store does to file times."""
     script = """
 import sys
-import predict.folder, predict.segmenter, predict.bundle
+import predict.folder, predict.predictor, predict.bundle
 cached = [m.__spec__.cached for m in list(sys.modules.values()) if getattr(m, "__spec__", None)]
 venv = [path for path in cached if path and path.startswith(("/opt/venv", "/workspace"))]
 print(len(venv), {open(path, "rb").read(8)[4] for path in venv})

@@ -11,15 +11,15 @@ from predict import folder as folder_module
 from predict.bundle import load_bundle
 from predict.folder import Options, predict_case
 from predict.labels import View
+from predict.predictor import Answer, ImagePredictor
 from predict.report import CaseReport
-from predict.segmenter import Answer, Segmenter
 
 WriteNpz = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def segmenter(tiny_bundle: Path) -> Segmenter:
-    return Segmenter(load_bundle(tiny_bundle), torch.device("cpu"))
+def predictor(tiny_bundle: Path) -> ImagePredictor:
+    return ImagePredictor(load_bundle(tiny_bundle), torch.device("cpu"))
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def _answer(*logits: np.ndarray) -> Callable[[list[str], list[int]], Answer]:
     return answer
 
 
-def test_a_good_case(write_npz: WriteNpz, segmenter: Segmenter, output: Path) -> None:
-    report = predict_case(segmenter, write_npz(), output, Options())
+def test_a_good_case(write_npz: WriteNpz, predictor: ImagePredictor, output: Path) -> None:
+    report = predict_case(predictor, write_npz(), output, Options())
     assert report.status == "ok"
     labels = _read(output)
     assert labels.shape == (6, 7, 8)
@@ -58,13 +58,13 @@ def test_a_good_case(write_npz: WriteNpz, segmenter: Segmenter, output: Path) ->
 
 
 def test_ids_are_those_prompted(
-    write_npz: WriteNpz, segmenter: Segmenter, output: Path, monkeypatch: pytest.MonkeyPatch
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     low, high = np.full((4, 4, 4), -1.0), np.full((4, 4, 4), -1.0)
     low[:2], high[2:] = 1.0, 1.0
-    monkeypatch.setattr(segmenter, "predict", _answer(low, high))
+    monkeypatch.setattr(predictor, "predict", _answer(low, high))
     prompts = {"200": "liver", "7": "spleen", "instance_label": 0}
-    report = predict_case(segmenter, write_npz(text_prompts=prompts), output, Options())
+    report = predict_case(predictor, write_npz(text_prompts=prompts), output, Options())
     labels = _read(output)
     assert set(np.unique(labels)) >= {7, 200}
     assert labels[0, 0, 0] == 200
@@ -80,11 +80,11 @@ def _two_blobs() -> np.ndarray:
 
 
 def test_instances_are_separated_largest_first(
-    write_npz: WriteNpz, segmenter: Segmenter, output: Path, monkeypatch: pytest.MonkeyPatch
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segmenter, "predict", _answer(_two_blobs()))
+    monkeypatch.setattr(predictor, "predict", _answer(_two_blobs()))
     prompts = {"4": "nuclei", "5": "never read", "instance_label": 1}
-    report = predict_case(segmenter, write_npz(text_prompts=prompts), output, Options())
+    report = predict_case(predictor, write_npz(text_prompts=prompts), output, Options())
     labels = _read(output)
     assert labels[-1, -1, -1] == 1
     assert labels[0, 0, 0] == 2
@@ -94,45 +94,47 @@ def test_instances_are_separated_largest_first(
 
 
 def test_instances_beyond_255_are_dropped_and_counted(
-    write_npz: WriteNpz, segmenter: Segmenter, output: Path, monkeypatch: pytest.MonkeyPatch
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkerboard = np.where(np.indices((12, 10, 10)).sum(0) % 2, -1.0, 1.0)
-    monkeypatch.setattr(segmenter, "predict", _answer(checkerboard))
+    monkeypatch.setattr(predictor, "predict", _answer(checkerboard))
     prompts = {"1": "nuclei", "instance_label": 1}
     path = write_npz(imgs=np.zeros((12, 10, 10), np.uint8), text_prompts=prompts)
-    report = predict_case(segmenter, path, output, Options())
+    report = predict_case(predictor, path, output, Options())
     assert _read(output).max() == 255
     assert report.instances == 600
     assert report.dropped_instances == 345
     assert "345 of 600 instances dropped" in report.warnings[0]
-    predict_case(segmenter, path, output, Options(all_instances=True))
+    predict_case(predictor, path, output, Options(all_instances=True))
     assert _read(output).dtype == np.int32
     assert _read(output).max() == 600
 
 
 def test_a_prompt_without_voxels_is_not_found(
-    write_npz: WriteNpz, segmenter: Segmenter, output: Path, monkeypatch: pytest.MonkeyPatch
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segmenter, "predict", _answer(*np.full((2, 4, 4, 4), -1.0)))
-    report = predict_case(segmenter, write_npz(), output, Options())
+    monkeypatch.setattr(predictor, "predict", _answer(*np.full((2, 4, 4, 4), -1.0)))
+    report = predict_case(predictor, write_npz(), output, Options())
     assert [p.to_dict()["found"] for p in report.prompts] == ["not found"] * 2
     assert not _read(output).any()
 
 
 def test_rejected_prompts_make_a_case_partial(
-    write_npz: WriteNpz, segmenter: Segmenter, output: Path
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path
 ) -> None:
     prompts = {"1": "liver", "999": "spleen", "instance_label": 0}
-    report = predict_case(segmenter, write_npz(text_prompts=prompts), output, Options())
+    report = predict_case(predictor, write_npz(text_prompts=prompts), output, Options())
     assert report.status == "partial"
     assert not report.good
     assert "1..255" in report.errors[0]
     assert output.exists()
 
 
-def test_a_long_prompt_is_reported(write_npz: WriteNpz, segmenter: Segmenter, output: Path) -> None:
+def test_a_long_prompt_is_reported(
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path
+) -> None:
     prompts = {"1": "liver " * 5000, "instance_label": 0}
-    report = predict_case(segmenter, write_npz(text_prompts=prompts), output, Options())
+    report = predict_case(predictor, write_npz(text_prompts=prompts), output, Options())
     assert report.status == "ok"
     assert "too long" in report.warnings[0]
 
@@ -150,10 +152,10 @@ def test_a_long_prompt_is_reported(write_npz: WriteNpz, segmenter: Segmenter, ou
     ],
 )
 def test_a_broken_case_still_gets_a_valid_background(
-    write_npz: WriteNpz, segmenter: Segmenter, output: Path, broken: dict[str, object]
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path, broken: dict[str, object]
 ) -> None:
     path = write_npz(**broken)
-    report = predict_case(segmenter, path, output, Options())
+    report = predict_case(predictor, path, output, Options())
     assert report.status == "failed"
     assert report.errors[0].startswith("case.npz: ")
     labels = _read(output)
@@ -164,11 +166,11 @@ def test_a_broken_case_still_gets_a_valid_background(
 
 
 def test_an_unidentifiable_case_gets_a_reason_and_no_output(
-    tmp_path: Path, segmenter: Segmenter, output: Path
+    tmp_path: Path, predictor: ImagePredictor, output: Path
 ) -> None:
     path = tmp_path / "noise.npz"
     path.write_bytes(b"noise")
-    report = predict_case(segmenter, path, output, Options())
+    report = predict_case(predictor, path, output, Options())
     assert report.status == "failed"
     assert "not a readable npz" in report.errors[0]
     assert not output.exists()
@@ -177,7 +179,7 @@ def test_an_unidentifiable_case_gets_a_reason_and_no_output(
 @pytest.mark.parametrize("error", [RuntimeError("a\nb"), MemoryError(), OSError("gone")])
 def test_any_failure_of_the_network_stays_with_its_case(
     write_npz: WriteNpz,
-    segmenter: Segmenter,
+    predictor: ImagePredictor,
     output: Path,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
@@ -185,8 +187,8 @@ def test_any_failure_of_the_network_stays_with_its_case(
     def fail(_: object) -> None:
         raise error
 
-    monkeypatch.setattr(segmenter, "set_image", fail)
-    report = predict_case(segmenter, write_npz(), output, Options())
+    monkeypatch.setattr(predictor, "set_image", fail)
+    report = predict_case(predictor, write_npz(), output, Options())
     assert report.status == "failed"
     assert type(error).__name__ in report.errors[0]
     assert "\n" not in report.errors[0]
@@ -194,47 +196,47 @@ def test_any_failure_of_the_network_stays_with_its_case(
 
 
 def test_a_full_disk_is_reported(
-    write_npz: WriteNpz, segmenter: Segmenter, output: Path, monkeypatch: pytest.MonkeyPatch
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(folder_module, "write_labels", refuse)
-    report = predict_case(segmenter, write_npz(), output, Options())
+    report = predict_case(predictor, write_npz(), output, Options())
     assert report.status == "failed"
     assert "No space left" in report.errors[0]
     assert "no output could be written" in report.errors[-1]
 
 
 def test_existing_outputs_are_redone_unless_skipped(
-    write_npz: WriteNpz, segmenter: Segmenter, output: Path
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path
 ) -> None:
     output.write_bytes(b"old")
-    report = predict_case(segmenter, write_npz(), output, Options(skip_existing=True))
+    report = predict_case(predictor, write_npz(), output, Options(skip_existing=True))
     assert report.status == "skipped"
     assert output.read_bytes() == b"old"
-    assert predict_case(segmenter, write_npz(), output, Options()).status == "ok"
+    assert predict_case(predictor, write_npz(), output, Options()).status == "ok"
     assert _read(output).shape == (6, 7, 8)
 
 
 def test_the_preview_is_named_in_the_report(
-    write_npz: WriteNpz, segmenter: Segmenter, output: Path, tmp_path: Path
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path, tmp_path: Path
 ) -> None:
     options = Options(preview=lambda case, _: tmp_path / f"{case.name}.png")
-    report: CaseReport = predict_case(segmenter, write_npz(), output, options)
+    report: CaseReport = predict_case(predictor, write_npz(), output, options)
     assert report.preview == str(tmp_path / "case.png")
 
 
 def test_a_failing_preview_costs_no_mask(
-    write_npz: WriteNpz, segmenter: Segmenter, output: Path
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path
 ) -> None:
     def fail(*_: object) -> Path:
         raise IndexError("no such plane")
 
     source = write_npz()
-    predict_case(segmenter, source, output, Options())
+    predict_case(predictor, source, output, Options())
     mask = _read(output)
-    report = predict_case(segmenter, source, output, Options(preview=fail))
+    report = predict_case(predictor, source, output, Options(preview=fail))
     assert report.status == "ok"
     assert "no picture could be drawn: no such plane" in report.warnings
     np.testing.assert_array_equal(_read(output), mask)

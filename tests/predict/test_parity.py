@@ -15,14 +15,16 @@ from safetensors.torch import save_file
 from predict.bundle import load_bundle
 from predict.export import export_bundle
 from predict.folder import Options, predict_case
-from predict.segmenter import Segmenter
+from predict.predictor import ImagePredictor
 
 MOST_DIFFERING_VOXELS = 20
 LARGEST_MARGIN = 1e-3
 
 
 @pytest.fixture(scope="module")
-def segmenter(kit: Path, fill: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
+def predictor(
+    kit: Path, fill: ModuleType, tmp_path_factory: pytest.TempPathFactory
+) -> ImagePredictor:
     """The kit's small network, taken through the export of a published-style folder."""
     configs = json.loads((kit / "configs.json").read_text())
     config, folder = configs["small"], tmp_path_factory.mktemp("kit")
@@ -39,15 +41,15 @@ def segmenter(kit: Path, fill: ModuleType, tmp_path_factory: pytest.TempPathFact
     (folder / "vocab.txt").write_text((kit / "predict" / "vocab.txt").read_text())
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
     export_bundle(folder, folder / "bundle", dtype="float32")
-    return Segmenter(load_bundle(folder / "bundle"), torch.device("cpu"))
+    return ImagePredictor(load_bundle(folder / "bundle"), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("name", ["semantic_up", "semantic_down", "semantic_same", "instance"])
 def test_whole_run_equals_the_published_output(
-    name: str, kit: Path, segmenter: Segmenter, tmp_path: Path
+    name: str, kit: Path, predictor: ImagePredictor, tmp_path: Path
 ) -> None:
     report = predict_case(
-        segmenter, kit / "predict" / f"{name}_in.npz", tmp_path / "out.npz", Options()
+        predictor, kit / "predict" / f"{name}_in.npz", tmp_path / "out.npz", Options()
     )
     assert report.status == "ok", report.errors
     with np.load(tmp_path / "out.npz") as arrays:
@@ -65,13 +67,13 @@ def test_whole_run_equals_the_published_output(
     assert (margins < LARGEST_MARGIN).all()
 
 
-def test_prompt_ids_equal_the_published_tokenizer(kit: Path, segmenter: Segmenter) -> None:
+def test_prompt_ids_equal_the_published_tokenizer(kit: Path, predictor: ImagePredictor) -> None:
     manifest = json.loads((kit / "predict" / "manifest.json").read_text())
     for name, case in manifest.items():
         texts = [v for k, v in case["text_prompts"].items() if k != "instance_label"]
         with np.load(kit / "predict" / f"{name}_out.npz") as arrays:
             ids, mask = arrays["input_ids"], arrays["attention_mask"]
-        encoded = segmenter.tokenizer.encode(texts)
+        encoded = predictor.tokenizer.encode(texts)
         ids, mask = ids.reshape(-1, ids.shape[-1]), mask.reshape(-1, mask.shape[-1])
         length = encoded.ids.shape[1]
         np.testing.assert_array_equal(encoded.ids[: len(ids)], ids[: len(texts), :length])

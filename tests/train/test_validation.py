@@ -9,7 +9,7 @@ import torch
 from predict.bundle import load_bundle
 from predict.labels import View
 from predict.model.text3dsam import Text3DSAM
-from predict.segmenter import Answer, Segmenter
+from predict.predictor import Answer, ImagePredictor
 from predict.tokenizer import PromptTokenizer
 from train.corpus import LabelledVolume, MemoryCorpus
 from train.phrasing import Phrasebook
@@ -60,8 +60,10 @@ def test_a_perfect_answer_scores_one_and_none_zero(
     validator = _validator(volumes[:1], phrasebook, tokenizer)
     labels = torch.from_numpy(volumes[0].labels)
     answer = torch.stack([labels == 1, torch.zeros_like(labels, dtype=torch.bool)])
-    monkeypatch.setattr(Segmenter, "set_image", lambda *_: None)
-    monkeypatch.setattr(Segmenter, "predict", lambda _, __, ids: _perfect(10.0 * answer - 5, ids))
+    monkeypatch.setattr(ImagePredictor, "set_image", lambda *_: None)
+    monkeypatch.setattr(
+        ImagePredictor, "predict", lambda _, __, ids: _perfect(10.0 * answer - 5, ids)
+    )
     assert validator.score(tiny_model, CPU) == [("CT_A", 0.5)]
 
 

@@ -15,8 +15,8 @@ from predict.errors import UsageError
 from predict.model.config import ModelConfig
 from predict.model.text3dsam import PassOutput, Text3DSAM
 from predict.pipeline import Pipeline
+from predict.predictor import Answer, ImagePredictor, choose_device
 from predict.second_look import Look, into_window
-from predict.segmenter import Answer, Segmenter, choose_device
 from predict.tokenizer import PromptTokenizer
 
 CPU = torch.device("cpu")
@@ -26,8 +26,8 @@ TEXTS = ["liver", "segment the left kidney in ct", "spleen"]
 
 
 @pytest.fixture
-def segmenter(tiny_bundle: Path) -> Segmenter:
-    return Segmenter(load_bundle(tiny_bundle), CPU)
+def predictor(tiny_bundle: Path) -> ImagePredictor:
+    return ImagePredictor(load_bundle(tiny_bundle), CPU)
 
 
 def logits(answer: Answer) -> torch.Tensor:
@@ -37,43 +37,47 @@ def logits(answer: Answer) -> torch.Tensor:
     return view.logits
 
 
-def test_logits_are_on_the_coarse_grid_in_prompt_order(segmenter: Segmenter) -> None:
-    segmenter.set_image(IMAGE)
-    answer = segmenter.predict(TEXTS)
+def test_logits_are_on_the_coarse_grid_in_prompt_order(predictor: ImagePredictor) -> None:
+    predictor.set_image(IMAGE)
+    answer = predictor.predict(TEXTS)
     assert logits(answer).shape == (3, 16, 32, 16)
     assert set(answer.seconds) == {"resize", "encode_image", "encode_text", "decode"}
-    swapped = segmenter.predict(TEXTS[::-1])
+    swapped = predictor.predict(TEXTS[::-1])
     torch.testing.assert_close(logits(swapped).flip(0), logits(answer), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("size", [1, 2, 8])
-def test_the_batch_size_does_not_matter(tiny_bundle: Path, segmenter: Segmenter, size: int) -> None:
-    segmenter.set_image(IMAGE)
-    batched = Segmenter(load_bundle(tiny_bundle), CPU, batch_size=size)
+def test_the_batch_size_does_not_matter(
+    tiny_bundle: Path, predictor: ImagePredictor, size: int
+) -> None:
+    predictor.set_image(IMAGE)
+    batched = ImagePredictor(load_bundle(tiny_bundle), CPU, batch_size=size)
     batched.set_image(IMAGE)
     torch.testing.assert_close(
-        logits(batched.predict(TEXTS)), logits(segmenter.predict(TEXTS)), atol=1e-4, rtol=1e-4
+        logits(batched.predict(TEXTS)), logits(predictor.predict(TEXTS)), atol=1e-4, rtol=1e-4
     )
 
 
-def test_the_image_is_encoded_once(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_image_is_encoded_once(
+    predictor: ImagePredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = []
-    encode = segmenter.model.encode_image
+    encode = predictor.model.encode_image
     monkeypatch.setattr(
-        segmenter.model, "encode_image", lambda image: calls.append(1) or encode(image)
+        predictor.model, "encode_image", lambda image: calls.append(1) or encode(image)
     )
-    segmenter.set_image(IMAGE)
-    segmenter.predict(TEXTS)
-    segmenter.predict(TEXTS[:1])
+    predictor.set_image(IMAGE)
+    predictor.predict(TEXTS)
+    predictor.predict(TEXTS[:1])
     assert len(calls) == 1
 
 
 def test_exhausted_memory_halves_the_batch(
-    tiny_bundle: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+    tiny_bundle: Path, predictor: ImagePredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segmenter.set_image(IMAGE)
-    expected = logits(segmenter.predict(TEXTS))
-    small = Segmenter(load_bundle(tiny_bundle), CPU, batch_size=8)
+    predictor.set_image(IMAGE)
+    expected = logits(predictor.predict(TEXTS))
+    small = ImagePredictor(load_bundle(tiny_bundle), CPU, batch_size=8)
     small.set_image(IMAGE)
     decode, sizes = small.model.decode, []
 
@@ -89,23 +93,23 @@ def test_exhausted_memory_halves_the_batch(
 
 
 @pytest.fixture
-def precise(tiny_config: ModelConfig) -> Segmenter:
+def precise(tiny_config: ModelConfig) -> ImagePredictor:
     """The tiny network with a presence head, in precise mode."""
     torch.manual_seed(0)
     heads = replace(tiny_config.mask_decoder, presence=True)
     model = Text3DSAM(replace(tiny_config, mask_decoder=heads)).eval()
     tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "liver": 1, "spleen": 2}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
-    return Segmenter(Bundle(model, PRECISE, PromptTokenizer(tokenizer), {}, ""), CPU)
+    return ImagePredictor(Bundle(model, PRECISE, PromptTokenizer(tokenizer), {}, ""), CPU)
 
 
 def test_refinements_happen_in_the_window(
-    precise: Segmenter, monkeypatch: pytest.MonkeyPatch
+    precise: ImagePredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = ((5.0, 15.0), (0.0, 10.5), (8.0, 20.0))
     looks = [Look((1,), None), Look((0, 2), window)]
     monkeypatch.setattr(precise.model, "presence", lambda _: None)
-    monkeypatch.setattr("predict.segmenter.plan_looks", lambda *_: looks)
+    monkeypatch.setattr("predict.predictor.plan_looks", lambda *_: looks)
     decode, calls = precise.model.decode, []
 
     def spy(*arguments: object) -> list[PassOutput]:
@@ -130,10 +134,10 @@ def test_refinements_happen_in_the_window(
 
 
 def test_what_is_probably_absent_finds_nothing(
-    precise: Segmenter, monkeypatch: pytest.MonkeyPatch
+    precise: ImagePredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precise.model, "presence", lambda _: torch.tensor([2.0, -2.0, 0.1]))
-    monkeypatch.setattr("predict.segmenter.plan_looks", lambda *_: [Look((0, 1, 2), None)])
+    monkeypatch.setattr("predict.predictor.plan_looks", lambda *_: [Look((0, 1, 2), None)])
     precise.set_image(IMAGE)
     answer = precise.predict(TEXTS, [7, 8, 9])
     assert answer.presence == pytest.approx((0.881, 0.119, 0.525), abs=1e-3)
@@ -142,24 +146,24 @@ def test_what_is_probably_absent_finds_nothing(
     assert len(view.logits) == 2
 
 
-def test_presence_is_not_told_without_a_head(segmenter: Segmenter) -> None:
-    segmenter.set_image(IMAGE)
-    assert segmenter.predict(TEXTS).presence is None
+def test_presence_is_not_told_without_a_head(predictor: ImagePredictor) -> None:
+    predictor.set_image(IMAGE)
+    assert predictor.predict(TEXTS).presence is None
 
 
-def test_a_long_prompt_is_read_to_its_limit_and_flagged(segmenter: Segmenter) -> None:
-    segmenter.set_image(IMAGE)
-    answer = segmenter.predict(["liver " * 5000, "liver"])
+def test_a_long_prompt_is_read_to_its_limit_and_flagged(predictor: ImagePredictor) -> None:
+    predictor.set_image(IMAGE)
+    answer = predictor.predict(["liver " * 5000, "liver"])
     assert answer.truncated == (True, False)
     assert torch.isfinite(logits(answer)).all()
 
 
-def test_wrong_calls_say_what_to_do(segmenter: Segmenter) -> None:
+def test_wrong_calls_say_what_to_do(predictor: ImagePredictor) -> None:
     with pytest.raises(UsageError, match="call set_image first"):
-        segmenter.predict(TEXTS)
-    segmenter.set_image(IMAGE)
+        predictor.predict(TEXTS)
+    predictor.set_image(IMAGE)
     with pytest.raises(UsageError, match="at least one prompt"):
-        segmenter.predict([])
+        predictor.predict([])
 
 
 def test_devices() -> None:
@@ -173,3 +177,23 @@ def test_cuda_is_refused_where_there_is_none() -> None:
     assert choose_device() == CPU
     with pytest.raises(UsageError, match="use --device cpu"):
         choose_device("cuda")
+
+
+def test_a_share_has_the_weights_but_not_the_image(predictor: ImagePredictor) -> None:
+    predictor.set_image(IMAGE)
+    expected = logits(predictor.predict(TEXTS))
+    other = predictor.share()
+    assert other.model is predictor.model
+    with pytest.raises(UsageError, match="call set_image first"):
+        other.predict(TEXTS)
+    other.set_image(IMAGE[::-1])
+    torch.testing.assert_close(logits(predictor.predict(TEXTS)), expected)
+
+
+def test_touching_objects_are_cut_in_precise_mode_only(
+    precise: ImagePredictor, predictor: ImagePredictor
+) -> None:
+    mask = np.zeros((12, 12, 25), bool)
+    mask[1:11, 1:11, 1:11] = mask[1:11, 1:11, 14:24] = mask[5:7, 5:7, 11:14] = True
+    assert predictor.separate_objects(mask, (1.0, 1.0, 1.0)).count == 1
+    assert precise.separate_objects(mask, (1.0, 1.0, 1.0)).count == 2

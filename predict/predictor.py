@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
 from predict.bundle import Bundle
 from predict.errors import UsageError
+from predict.instances import Instances, separate_instances
 from predict.labels import View
 from predict.model.mask_decoder import ImageFeatures
 from predict.model.text3dsam import PassOutput
 from predict.precision import choose_precision
 from predict.resample import resample_volume, resize_volume
 from predict.second_look import Look, into_window, plan_looks
+from predict.touching import split_touching
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-class Segmenter:
+class ImagePredictor:
     """The network on a device: encodes an image once, decodes prompts in batches.
 
     Attributes:
@@ -80,6 +84,12 @@ class Segmenter:
         self._image: np.ndarray | None = None
         self._features: ImageFeatures | None = None
         self._seconds: dict[str, float] = {}
+
+    def share(self) -> ImagePredictor:
+        """Another predictor with the same weights, without an image."""
+        other = copy.copy(self)
+        other._image, other._features, other._seconds = None, None, {}
+        return other
 
     @torch.inference_mode()
     def set_image(self, image: np.ndarray) -> None:
@@ -136,6 +146,16 @@ class Segmenter:
         watch.lap("decode")
         views, presence = self._views(looks, ids)
         return Answer(views, presence, prompts.truncated, {**self._seconds, **watch.seconds})
+
+    def separate_objects(self, mask: np.ndarray, spacing: Sequence[float]) -> Instances:
+        """Objects of a mask: connected components, in precise mode cut where they touch.
+
+        Args:
+            mask: (D, H, W) bool.
+            spacing: (x, y, z) of the voxels, in any unit.
+        """
+        cut = partial(split_touching, spacing=tuple(reversed(spacing))) if self.precise else None
+        return separate_instances(mask, cut)
 
     def _look(
         self, image: np.ndarray, features: ImageFeatures, text: torch.Tensor
