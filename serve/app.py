@@ -1,0 +1,93 @@
+"""The web application: its parts put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from serve import errors
+from serve.engine import Engine
+from serve.images import ImageStore
+from serve.jobs import JobQueue
+from serve.library import Library
+from serve.limits import Limits
+from serve.routes import Parts, make_router
+from serve.security import Doors
+from serve.uploads import Arrivals
+
+VERSION = "1"
+DESCRIPTION = (
+    "Put an image on the server, ask for structures by text, fetch the mask. Every error is "
+    '`{"error": "one line"}`. Research only, not a diagnostic device.'
+)
+_EXPIRY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a server is set up.
+
+    Attributes:
+        token: What API requests must carry; None where none is asked for.
+        loopback: Whether it listens on loopback only.
+        folder: Cases the page may open.
+        limits: Bounds.
+        about: Bundle and device, for people.
+    """
+
+    token: str | None = None
+    loopback: bool = True
+    folder: Path | None = None
+    limits: Limits = Limits()
+    about: Mapping[str, str] | None = None
+
+
+def create_app(engine: Engine, settings: Settings) -> FastAPI:
+    """A server around an engine; its temporary folder lives from start-up to shut-down.
+
+    Raises:
+        UsageError: The folder to serve is not there.
+    """
+    library = None if settings.folder is None else Library(settings.folder)
+    temporary = tempfile.TemporaryDirectory(prefix="text3dsam-serve-", ignore_cleanup_errors=True)
+    images = ImageStore(Path(temporary.name), settings.limits)
+    jobs = JobQueue(engine, images, settings.limits)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        jobs.start()
+        expiry = asyncio.create_task(_expire(images))
+        try:
+            yield
+        finally:
+            expiry.cancel()
+            jobs.stop()
+            temporary.cleanup()
+
+    app = FastAPI(
+        title="Text3DSAM",
+        version=VERSION,
+        description=DESCRIPTION,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    errors.install(app)
+    arrivals = Arrivals(images, settings.limits.upload_bytes)
+    parts = Parts(images, jobs, arrivals, library, settings.limits, settings.about or {})
+    make_router(app, parts, settings.token)
+    app.add_middleware(Doors, token=settings.token, loopback=settings.loopback)
+    return app
+
+
+async def _expire(images: ImageStore) -> None:
+    while True:
+        await asyncio.sleep(_EXPIRY_SECONDS)
+        await asyncio.to_thread(images.expire)

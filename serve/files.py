@@ -1,0 +1,115 @@
+"""Images and masks as files: what may be uploaded, and NIfTI for the viewer."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from predict.volumes import Volume
+from serve.errors import RefusalError
+
+SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".npz", ".tif", ".tiff", ".dcm", ".zip")
+_HEADER = 64 * 1024
+_MEMBERS = 50_000
+_EXPANSION = 4
+
+
+def clean_name(name: str) -> str:
+    """A file name of letters, digits and ``._-`` only, with an ending that can be read.
+
+    Raises:
+        RefusalError: 415, no such ending.
+    """
+    last = re.split(r"[\\/]", name)[-1]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip(".")[-100:]
+    if suffix_of(plain) is None:
+        expected = " ".join(SUFFIXES)
+        raise RefusalError(415, f"name: expected a file ending in {expected}, received {last[:80]!r}")
+    return plain
+
+
+def suffix_of(name: str) -> str | None:
+    """The ending of a name that can be read, or None."""
+    lower = name.lower()
+    return next((s for s in SUFFIXES if lower.endswith(s) and len(lower) > len(s)), None)
+
+
+def check_upload(path: Path, limit: int) -> None:
+    """Refuse files that lead out of themselves or unpack without end.
+
+    MetaImage and NRRD headers can name another file on this machine as the one with the voxels;
+    an archive can hold more than it looks.
+
+    Raises:
+        RefusalError: 422.
+    """
+    name = path.name.lower()
+    if name.endswith((".mha", ".nrrd")):
+        with path.open("rb") as file:
+            header = file.read(_HEADER)
+        _check_header(header, name)
+    elif name.endswith((".zip", ".npz")):
+        _check_archive(path, limit * _EXPANSION)
+
+
+def _check_header(header: bytes, name: str) -> None:
+    if name.endswith(".mha"):
+        found = re.search(rb"^[ \t]*ElementDataFile[ \t]*[=:][ \t]*([^\r\n]*)", header, re.MULTILINE)
+        if found is None or found.group(1).strip() != b"LOCAL":
+            raise RefusalError(422, f"{name}: expected ElementDataFile = LOCAL, the voxels inside")
+    else:
+        fields = re.split(rb"\r?\n\r?\n", header, maxsplit=1)[0]
+        if re.search(rb"^[ \t]*data ?file[ \t]*:", fields, re.MULTILINE | re.IGNORECASE):
+            raise RefusalError(422, f"{name}: expected the voxels inside, received a data file field")
+
+
+def _check_archive(path: Path, limit: int) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise RefusalError(422, f"{path.name}: not a readable archive ({error})") from error
+    size = sum(member.file_size for member in members)
+    if len(members) > _MEMBERS or size > limit:
+        raise RefusalError(
+            422,
+            f"{path.name}: expected at most {_MEMBERS} files and {limit} bytes unpacked, "
+            f"received {len(members)} and {size}",
+        )
+
+
+def write_viewer_image(volume: Volume, path: Path) -> None:
+    """Write a volume as plain NIfTI for the page, in a type every browser's viewer knows."""
+    array = volume.array
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8)
+    elif array.dtype not in (np.uint8, np.int16, np.uint16):
+        array = array.astype(np.float32)
+    _write_nifti(array, volume, path)
+
+
+def write_viewer_mask(labels: np.ndarray, volume: Volume, path: Path) -> None:
+    """Write labels (D, H, W) as compressed NIfTI on the grid of the volume."""
+    _write_nifti(labels.astype(np.uint8), volume, path)
+
+
+def shown_range(array: np.ndarray) -> tuple[float, float]:
+    """1st and 99th percentile of about a million voxels, evenly taken."""
+    step = max(1, array.size // 1_000_000)
+    low, high = np.percentile(array.reshape(-1)[::step].astype(np.float32), (1, 99))
+    return float(low), float(max(high, low + 1e-3))
+
+
+def _write_nifti(array: np.ndarray, volume: Volume, path: Path) -> None:
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(volume.spacing)
+    image.SetOrigin(volume.origin)
+    image.SetDirection(volume.direction)
+    partial = path.with_name(f"partial-{path.name}")
+    sitk.WriteImage(image, str(partial), useCompression=path.name.endswith(".gz"), compressionLevel=1)
+    os.replace(partial, path)
