@@ -13,14 +13,11 @@ and through the window that suits each prompt; the mask comes back on the file's
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from predict.errors import UsageError
 from predict.result import Result
 from predict.volumes import Volume
 

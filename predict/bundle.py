@@ -1,7 +1,8 @@
 """A frozen bundle of weights: what it holds, how it is verified and loaded.
 
 A bundle is a folder with ``model.safetensors`` (only tensors that matter), ``config.json``,
-``tokenizer.json``, ``manifest.json`` (SHA-256 of each) and, for people, ``MODEL_CARD.md``.
+``tokenizer.json``, optionally ``prompts.json`` (what may be asked), ``manifest.json`` (SHA-256 of
+each) and, for people, ``MODEL_CARD.md``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse_safetensors
 
 from predict.errors import BundleError
+from predict.known_prompts import KnownPrompts
 from predict.model.config import ModelConfig
 from predict.model.decomposed_conv import fold_batch_norms
 from predict.model.text3dsam import Text3DSAM
@@ -25,10 +27,11 @@ from predict.pipeline import Pipeline
 from predict.skeleton import skeleton
 from predict.tokenizer import PromptTokenizer
 
-WEIGHTS, CONFIG, TOKENIZER, MANIFEST = (
+WEIGHTS, CONFIG, TOKENIZER, PROMPTS, MANIFEST = (
     "model.safetensors",
     "config.json",
     "tokenizer.json",
+    "prompts.json",
     "manifest.json",
 )
 FORMAT = 1
@@ -44,6 +47,7 @@ class Bundle:
         tokenizer: Frozen tokenizer.
         manifest: Contents of manifest.json.
         sha256: Hash of manifest.json, which stands for the whole bundle.
+        known_prompts: What it was trained on; None where it does not say.
     """
 
     model: Text3DSAM
@@ -51,6 +55,7 @@ class Bundle:
     tokenizer: PromptTokenizer
     manifest: Mapping[str, Any]
     sha256: str
+    known_prompts: KnownPrompts | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class BundleParts:
         tokenizer: Frozen tokenizer.
         manifest: Contents of manifest.json.
         sha256: Hash of manifest.json, which stands for the whole bundle.
+        known_prompts: What it was trained on; None where it does not say.
     """
 
     config: ModelConfig
@@ -72,6 +78,7 @@ class BundleParts:
     tokenizer: PromptTokenizer
     manifest: Mapping[str, Any]
     sha256: str
+    known_prompts: KnownPrompts | None = None
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -82,7 +89,14 @@ def load_bundle(folder: Path) -> Bundle:
     """
     parts = read_bundle(folder)
     model = build_model(parts.config, parts.tensors, str(folder))
-    return Bundle(model, parts.pipeline, parts.tokenizer, parts.manifest, parts.sha256)
+    return Bundle(
+        model,
+        parts.pipeline,
+        parts.tokenizer,
+        parts.manifest,
+        parts.sha256,
+        parts.known_prompts,
+    )
 
 
 def read_bundle(folder: Path) -> BundleParts:
@@ -98,13 +112,24 @@ def read_bundle(folder: Path) -> BundleParts:
     except SafetensorError as error:
         raise BundleError(f"{folder / WEIGHTS}: not a safetensors file ({error})") from error
     tokenizer = PromptTokenizer.from_file(folder / TOKENIZER)
-    return BundleParts(config, pipeline, tensors, tokenizer, manifest, sha256)
+    known = _known_prompts(folder, contents)
+    return BundleParts(config, pipeline, tensors, tokenizer, manifest, sha256, known)
+
+
+def read_known_prompts(folder: Path) -> KnownPrompts | None:
+    """What a bundle was trained on, verified; None where it does not say.
+
+    Raises:
+        BundleError: As of :func:`read_bundle`.
+    """
+    return _known_prompts(folder, _verified_contents(folder)[1])
 
 
 def describe_bundle(folder: Path) -> dict[str, Any]:
     """What a bundle is: verified hashes, sizes and provenance, as plain values."""
     manifest, contents, sha256 = _verified_contents(folder)
     config, pipeline = read_config(contents[CONFIG], str(folder / CONFIG))
+    known = _known_prompts(folder, contents)
     return {
         "bundle": str(folder),
         "sha256": sha256,
@@ -117,6 +142,7 @@ def describe_bundle(folder: Path) -> dict[str, Any]:
         "passes": 1 + config.refinements,
         "mode": pipeline.mode,
         "vocabulary": config.text_encoder.vocab_size,
+        "known_classes": len(known.classes) if known else None,
         "provenance": manifest["provenance"],
         "files": manifest["files"],
     }
@@ -189,7 +215,8 @@ def parse_json(text: bytes, source: str) -> dict[str, Any]:
 def _verified_contents(folder: Path) -> tuple[dict[str, Any], dict[str, bytes], str]:
     manifest = read_manifest(folder)
     contents = {}
-    for name in (WEIGHTS, CONFIG, TOKENIZER):
+    optional = [PROMPTS] if PROMPTS in manifest["files"] else []
+    for name in (WEIGHTS, CONFIG, TOKENIZER, *optional):
         stated = manifest["files"].get(name)
         contents[name] = _read(folder / name)
         actual = hashlib.sha256(contents[name]).hexdigest()
@@ -199,6 +226,13 @@ def _verified_contents(folder: Path) -> tuple[dict[str, Any], dict[str, bytes], 
                 "the file is damaged or not the bundle's"
             )
     return manifest, contents, hashlib.sha256(_read(folder / MANIFEST)).hexdigest()
+
+
+def _known_prompts(folder: Path, contents: Mapping[str, bytes]) -> KnownPrompts | None:
+    if PROMPTS not in contents:
+        return None
+    source = str(folder / PROMPTS)
+    return KnownPrompts.from_table(parse_json(contents[PROMPTS], source), source)
 
 
 def _read(path: Path) -> bytes:

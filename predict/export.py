@@ -19,13 +19,16 @@ from predict.bundle import (
     CONFIG,
     FORMAT,
     MANIFEST,
+    PROMPTS,
     TOKENIZER,
     WEIGHTS,
     build_model,
     parse_json,
+    read_manifest,
 )
 from predict.errors import BundleError
 from predict.freeze import freeze_tokenizer
+from predict.known_prompts import KnownPrompts
 from predict.model.config import (
     ImageEncoderConfig,
     MaskDecoderConfig,
@@ -51,7 +54,8 @@ def export_bundle(
     Fourier matrix stay float32, which costs next to nothing and keeps their precision.
 
     Args:
-        checkpoint: Folder with config.json, one or more ``*.safetensors`` and tokenizer files.
+        checkpoint: Folder with config.json, one or more ``*.safetensors``, tokenizer files and, as
+            our training writes it, prompts.json.
         bundle: Folder to write; files of an earlier bundle there are replaced.
         dtype: ``bfloat16`` or ``float32``.
         source: One line on where the weights come from, kept in the manifest.
@@ -83,9 +87,13 @@ def export_bundle(
         CONFIG: _json({**pipeline.to_dict(), **config.to_dict()}),
         TOKENIZER: (tokenizer.to_str(pretty=True) + "\n").encode(),
     }
+    if (checkpoint / PROMPTS).is_file():
+        source_of_prompts = str(checkpoint / PROMPTS)
+        table = parse_json((checkpoint / PROMPTS).read_bytes(), source_of_prompts)
+        contents[PROMPTS] = KnownPrompts.from_table(table, source_of_prompts).to_json()
     manifest = {
         "format": FORMAT,
-        "files": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
+        "files": {name: _sha256(data) for name, data in contents.items()},
         "parameters": _count_parameters(original),
         "parameters_kept": _count_parameters(kept),
         "dtype": dtype,
@@ -96,11 +104,21 @@ def export_bundle(
         },
     }
     bundle.mkdir(parents=True, exist_ok=True)
-    for name, data in {**contents, MANIFEST: _json(manifest)}.items():
-        partial = bundle / f".{name}.partial"
-        partial.write_bytes(data)
-        os.replace(partial, bundle / name)
+    if PROMPTS not in contents:
+        (bundle / PROMPTS).unlink(missing_ok=True)
+    _write(bundle, {**contents, MANIFEST: _json(manifest)})
     return manifest
+
+
+def write_known_prompts(bundle: Path, known: KnownPrompts) -> None:
+    """Put a list of what it was trained on into a finished bundle; the weights stay untouched.
+
+    Raises:
+        BundleError: No bundle.
+    """
+    manifest, data = read_manifest(bundle), known.to_json()
+    manifest["files"][PROMPTS] = _sha256(data)
+    _write(bundle, {PROMPTS: data, MANIFEST: _json(manifest)})
 
 
 def read_tensors(checkpoint: Path) -> dict[str, torch.Tensor]:
@@ -200,6 +218,17 @@ def _is_sensitive(key: str, tensor: torch.Tensor) -> bool:
 def _count_parameters(tensors: Mapping[str, torch.Tensor]) -> int:
     buffers = ("running_mean", "running_var", "num_batches_tracked", "gaussian_matrix", "_ids")
     return sum(t.numel() for k, t in tensors.items() if not k.endswith(buffers))
+
+
+def _write(bundle: Path, contents: Mapping[str, bytes]) -> None:
+    for name, data in contents.items():
+        partial = bundle / f".{name}.partial"
+        partial.write_bytes(data)
+        os.replace(partial, bundle / name)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

@@ -103,7 +103,7 @@ class Result:
         """Write the mask with the image's geometry; the path's ending names the format.
 
         Args:
-            path: ``.nii.gz``, ``.nii``, ``.nrrd``, ``.mha``, ``.npz``, ... or for DICOM-SEG ``.dcm``.
+            path: ``.nii.gz``, ``.nrrd``, ``.mha``, ``.npz``, ... or, for DICOM-SEG, ``.dcm``.
 
         Returns:
             The path.
