@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from predict.defaults import DEFAULT_BUNDLE
 from predict.errors import BundleError, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from predict.cases import Case
     from predict.report import CaseReport
 
-DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "weights" / "default"
 GOOD, SOME_FAILED, WRONG_CALL = 0, 1, 2
 EPILOG = (
     "exit status: 0 all cases good; 1 some case failed (a valid output is there wherever the "

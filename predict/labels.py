@@ -81,6 +81,31 @@ def fuse_labels(views: Sequence[View], shape: Shape3d) -> np.ndarray:
     return labels
 
 
+def probability(views: Sequence[View], class_id: int, shape: Shape3d) -> np.ndarray:
+    """How probable a class is, voxel by voxel.
+
+    Args:
+        views: The class in at most one of them.
+        class_id: Which.
+        shape: (D, H, W) of the case.
+
+    Returns:
+        (D, H, W) float16: above 0.5 where its logit is positive; 0 outside of its view.
+    """
+    result = np.zeros(shape, np.float16)
+    for view in views:
+        if class_id not in view.class_ids:
+            continue
+        grid = _Grid(view, shape)
+        channel = list(view.class_ids).index(class_id)
+        for start, stop in plan_slabs(shape, grid.planes_per_case, CPU_SLAB_BYTES):
+            part = grid.all_values(channel, start, stop)
+            if part is not None:
+                box, values = part
+                result[start:stop][box] = values.sigmoid().half().cpu().numpy()
+    return result
+
+
 def finite_logits(logits: torch.Tensor) -> tuple[torch.Tensor, int]:
     """Make logits finite float32: NaN becomes background, infinities become huge.
 
@@ -151,6 +176,17 @@ class _Grid:
             return None
         moved = (_shift(box[0], begin - start), _shift(box[1], y), _shift(box[2], x))
         return moved, self._upsample(channel, begin - z, box)
+
+    def all_values(self, channel: int, start: int, stop: int) -> tuple[Box, torch.Tensor] | None:
+        """All of a class's values in planes start:stop of the case, as :meth:`values`."""
+        z, y, x = self.first
+        begin, end = max(start, z), min(stop, self.last[0])
+        if begin >= end:
+            return None
+        rows, columns = slice(0, self.last[1] - y), slice(0, self.last[2] - x)
+        values = self._upsample(channel, begin - z, (slice(0, end - begin), rows, columns))
+        place = slice(begin - start, end - start), _shift(rows, y), _shift(columns, x)
+        return place, values
 
     def _positive_box(self, channel: int, start: int, stop: int) -> Box | None:
         """Where a class can be positive in planes start:stop of the window, counted from start."""

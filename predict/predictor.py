@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,6 +81,12 @@ class ImagePredictor:
         self._image: np.ndarray | None = None
         self._features: ImageFeatures | None = None
         self._seconds: dict[str, float] = {}
+
+    def share(self) -> ImagePredictor:
+        """Another predictor with the same weights, without an image."""
+        other = copy.copy(self)
+        other._image, other._features, other._seconds = None, None, {}
+        return other
 
     @torch.inference_mode()
     def set_image(self, image: np.ndarray) -> None:
