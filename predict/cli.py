@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,20 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16")
     export.add_argument("--source", help="where the weights come from, in one line")
     export.set_defaults(command=_export)
+
+    serve = commands.add_parser("serve", help="open a local web page and REST service")
+    serve.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
+    serve.add_argument("--port", type=int, default=8080, help="default: %(default)s; 0: a free one")
+    serve.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="default: %(default)s")
+    serve.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    serve.add_argument("--folder", type=Path, help="cases that the page may open, where they lie")
+    serve.add_argument(
+        "--token", help="asked of every request; beyond loopback one is made if none is given"
+    )
+    serve.add_argument(
+        "--max-upload-mb", type=_positive, default=2048, help="default: %(default)s"
+    )
+    serve.set_defaults(command=_serve)
 
     info = commands.add_parser("info", help="say what a bundle is")
     info.add_argument("bundle", type=Path, nargs="?", default=DEFAULT_BUNDLE)
@@ -151,6 +166,16 @@ def _export(options: argparse.Namespace) -> int:
         f"parameters, {manifest['dtype']}"
     )
     return GOOD
+
+
+def _serve(options: argparse.Namespace) -> int:
+    try:
+        start = import_module("serve.cli").start
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"serve: {error.name} is not installed; pip install -r serve/requirements.txt"
+        ) from error
+    return int(start(options))
 
 
 def _info(options: argparse.Namespace) -> int:
