@@ -10,7 +10,7 @@ from PIL import Image
 from evaluate.cases import read_info, read_labels
 from evaluate.folder import Folders
 from predict.errors import CaseError
-from predict.preview import fullest_plane
+from predict.sheet import fullest_plane
 
 LONG_SIDE = 320
 TRUTH_COLOUR, PREDICTION_COLOUR = (90, 220, 120), (255, 80, 200)

@@ -150,9 +150,12 @@ def _make_output_folder(folder: Path) -> None:
 
 
 def _preview_writer(outputs: Path) -> Callable[[Case, np.ndarray], Path]:
-    from predict.preview import write_preview
+    from predict.sheet import scene_of_case, write_sheet
 
-    return lambda case, labels: write_preview(case, labels, outputs / "previews")
+    folder = outputs / "previews"
+    return lambda case, labels: write_sheet(
+        scene_of_case(case, labels), folder / f"{case.name}.png"
+    )
 
 
 def _export(options: argparse.Namespace) -> int:

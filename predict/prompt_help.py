@@ -104,7 +104,8 @@ class PromptHelp:
         starts = np.cumsum([0, *lengths[:-1]])
         words = structure_words(text)
         shared = [max(_share(name, words) for name in names) for names in self._words]
-        return (np.maximum.reduceat(cosines, starts) + np.array(shared)) / 2
+        nearness: np.ndarray = (np.maximum.reduceat(cosines, starts) + np.array(shared)) / 2
+        return nearness
 
 
 def embedder(model: Text3DSAM, tokenizer: PromptTokenizer) -> Embed:

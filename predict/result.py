@@ -123,9 +123,9 @@ class Result:
 
     def save_sheet(self, path: str | Path, *, title: str = "") -> Path:
         """Draw a contact sheet (see :mod:`predict.sheet`) as PNG and return its path."""
-        from predict.sheet import write_sheet
+        from predict.sheet import scene_of_result, write_sheet
 
-        return write_sheet(self, Path(path), title=title)
+        return write_sheet(scene_of_result(self, title), Path(path))
 
     def save_surface(self, path: str | Path, prompts: Sequence[str] | None = None) -> Path:
         """Write the found surfaces as a mesh (see :mod:`predict.surface`) and return its path.
