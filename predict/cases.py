@@ -185,7 +185,7 @@ def normalise_image(image: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     low, high = image.min(), image.max()
     if low < 0 or high > 255:
         message = f"imgs: expected 0..255, received {low:g}..{high:g}: clipped and rescaled"
-        return _rescale(image), (*warnings, message)
+        return rescale(image), (*warnings, message)
     if image.dtype.kind != "f":
         return image.astype(np.uint8), tuple(warnings)
     if 0 < high <= 1:
@@ -204,7 +204,8 @@ def _replace_non_finite(image: np.ndarray, warnings: list[str]) -> np.ndarray:
     return np.where(finite, image, image.dtype.type(0))
 
 
-def _rescale(image: np.ndarray) -> np.ndarray:
+def rescale(image: np.ndarray) -> np.ndarray:
+    """Clip finite values at the 0.5th and 99.5th percentile and stretch them to 0..255, float32."""
     # An odd step does not fall in with axes whose lengths are powers of two.
     step = math.ceil(image.size / SAMPLE_VOXELS) | 1
     sample = image.ravel(order="K")[::step].astype(np.float64) / 255

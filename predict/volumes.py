@@ -20,8 +20,8 @@ class Volume:
         direction: Nine cosines, row by row, as of SimpleITK: column j is the direction of
             grid axis j (x, y, z) in LPS.
         kind: Format family: ``nifti``, ``nrrd``, ``mha``, ``dicom``, ``tiff`` or ``npz``.
-        modality: ``CT``, ``MR``, ``PET``, ``US``, ``Microscopy``, or None where the file does not
-            say.
+        modality: ``CT``, ``MR``, ``PET``, ``US``, ``Microscopy``, or None where the file
+            does not say.
         oriented: Whether the direction means something (a TIFF has no patient).
         extra: What the format's writer needs to make a file of the same kind.
     """

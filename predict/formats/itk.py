@@ -6,16 +6,13 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from predict.errors import CaseError
 from predict.npz import default_limit
 from predict.volumes import Volume
-
-if TYPE_CHECKING:
-    import SimpleITK
 
 BYTES_OF_A_VOXEL = 8
 
@@ -127,13 +124,14 @@ def reason(error: Exception) -> str:
     return lines[-1].rpartition("ERROR: ")[2][:160] if lines else type(error).__name__
 
 
-def _library() -> SimpleITK:
+def _library() -> Any:
     # Read by ITK at run time: a grid that is sheared is read with the nearest straight axes.
     os.environ.setdefault("ITK_NIFTI_SFORM_PERMISSIVE", "1")
     import SimpleITK
 
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    return SimpleITK
+    sitk: Any = SimpleITK
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    return sitk
 
 
 def _times(size: tuple[int, ...]) -> str:

@@ -6,7 +6,7 @@ import gzip
 import struct
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ GZIP = b"\x1f\x8b"
 LABELS = 1002  # NIFTI_INTENT_LABEL
 DATATYPES = {"uint8": 2, "uint16": 512, "int32": 8}
 SHEAR = 1e-3
+ByteOrder = Literal["<", ">"]
 # Offsets and types of the fields that are read or replaced.
 LAYOUTS = {
     348: {
@@ -84,7 +85,9 @@ def write_nifti(labels: np.ndarray, volume: Volume, path: Path) -> None:
             _write(file, data, labels, order)
 
 
-def _write(file: IO[bytes] | gzip.GzipFile, header: bytes, labels: np.ndarray, order: str) -> None:
+def _write(
+    file: IO[bytes] | gzip.GzipFile, header: bytes, labels: np.ndarray, order: ByteOrder
+) -> None:
     file.write(header)
     for plane in labels:
         file.write(np.ascontiguousarray(plane, labels.dtype.newbyteorder(order)).tobytes())
@@ -121,7 +124,7 @@ def _read_header(path: Path) -> bytes:
     raise CaseError("expected a NIfTI header, received something else")
 
 
-def _byte_order(header: bytes) -> str:
+def _byte_order(header: bytes) -> ByteOrder:
     return "<" if struct.unpack("<i", header[:4])[0] == len(header) else ">"
 
 

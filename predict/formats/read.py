@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
+from predict.errors import CaseError, UsageError
 from predict.formats.series import Series
+from predict.npz import one_line
 from predict.volumes import Volume
+
+# Ending -> module and function, imported when a file of the format is met.
+READERS = {
+    ".nii": ("nifti", "read_nifti"),
+    ".nii.gz": ("nifti", "read_nifti"),
+    ".nrrd": ("nrrd", "read_nrrd"),
+    ".nhdr": ("nrrd", "read_nrrd"),
+    ".mha": ("metaimage", "read_metaimage"),
+    ".mhd": ("metaimage", "read_metaimage"),
+    ".tif": ("tiff", "read_tiff"),
+    ".tiff": ("tiff", "read_tiff"),
+    ".npz": ("challenge", "read_challenge"),
+}
+DICOM_ENDINGS = (".dcm", ".ima", ".zip")
+DICOM_MAGIC = b"DICM"
+KNOWN = ".nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .tif, .tiff, .npz, or DICOM (file, folder, .zip)"
 
 
 def read_volume(path: Path, *, series: str | None = None) -> Volume:
@@ -26,7 +48,19 @@ def read_volume(path: Path, *, series: str | None = None) -> Volume:
             message lists them), or no such series.
         CaseError: The file cannot be used; one line says what was expected and received.
     """
-    raise NotImplementedError
+    if not path.exists():
+        raise UsageError(f"{path}: no such file or folder")
+    try:
+        volume = _read(path, series)
+        _check_values(volume.array)
+    except CaseError as error:
+        raise CaseError(one_line(f"{path.name}: {error}"), shape=error.shape) from error
+    except MemoryError as error:
+        raise CaseError(one_line(f"{path.name}: does not fit into memory")) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CaseError(one_line(f"{path.name}: not readable ({reason})")) from error
+    return volume
 
 
 def list_series(path: Path) -> list[Series]:
@@ -34,10 +68,53 @@ def list_series(path: Path) -> list[Series]:
 
     Raises:
         UsageError: Nothing there is a DICOM image.
+        CaseError: A zip that is damaged or too large.
     """
-    raise NotImplementedError
+    from predict.formats.dicom import list_dicom_series
+
+    return list_dicom_series(path)
 
 
 def is_image(path: Path) -> bool:
     """Whether `read_volume` would try to read this file, judged by its name and first bytes."""
-    raise NotImplementedError
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    return ending_of(path) is not None or path.name.lower().endswith(DICOM_ENDINGS) or _magic(path)
+
+
+def ending_of(path: Path) -> str | None:
+    """The longest known ending of a file that holds one image, in lower case."""
+    name = path.name.lower()
+    return next((e for e in sorted(READERS, key=len, reverse=True) if name.endswith(e)), None)
+
+
+def _read(path: Path, series: str | None) -> Volume:
+    ending = ending_of(path) if path.is_file() else None
+    if ending is None:
+        if path.is_file() and not is_image(path):
+            raise UsageError(f"{path.name}: unknown format: expected {KNOWN}")
+        from predict.formats.dicom import read_dicom
+
+        return read_dicom(path, series)
+    if series is not None:
+        raise UsageError(f"{path.name}: a series can be chosen of DICOM only")
+    module, function = READERS[ending]
+    reader: Callable[[Path], Volume] = getattr(
+        importlib.import_module(f"predict.formats.{module}"), function
+    )
+    return reader(path)
+
+
+def _magic(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == DICOM_MAGIC
+    except OSError:
+        return False
+
+
+def _check_values(array: np.ndarray) -> None:
+    if array.dtype.kind not in "biuf":
+        raise CaseError(f"expected real numbers, received {array.dtype}", shape=array.shape)
+    if array.dtype.kind == "f" and not any(np.isfinite(plane).any() for plane in array):
+        raise CaseError("expected finite values, received none", shape=array.shape)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,18 +10,17 @@ class Series:
     """Slices that belong to one stack.
 
     Attributes:
-        uid: SeriesInstanceUID.
+        uid: SeriesInstanceUID. A series whose slices differ in size or orientation (a scout in
+            front of the stack) is listed once for each of them.
         modality: As DICOM writes it (``CT``, ``MR``, ``PT``, ...).
         description: SeriesDescription, or an empty text.
         slices: How many.
-        files: Their files, unsorted.
     """
 
     uid: str
     modality: str
     description: str
     slices: int
-    files: tuple[Path, ...]
 
     def __str__(self) -> str:
         return f"{self.slices} slices, {self.modality}, {self.description or 'no description'}"

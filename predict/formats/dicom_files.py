@@ -1,0 +1,106 @@
+"""The DICOM files of a folder, of a zip, or a single one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from predict.archive import DAMAGE
+from predict.errors import CaseError
+from predict.npz import default_limit
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+MAX_FILES = 50_000
+COPY_BYTES = 2**20
+NOT_PIXELS = {"SEG", "RTDOSE", "PR", "KO", "SR", "RTSTRUCT", "REG"}
+HEADERLESS = (".dcm", ".ima")
+
+
+@contextmanager
+def open_files(path: Path) -> Iterator[list[Path]]:
+    """Files to look at; those of a zip lie in a temporary folder that is removed afterwards.
+
+    Raises:
+        CaseError: Too many files, or a zip that is damaged or too large.
+    """
+    if path.is_dir():
+        yield _walk(path)
+    elif path.suffix.lower() != ".zip":
+        yield [path]
+    else:
+        with tempfile.TemporaryDirectory(prefix="text3dsam-") as folder:
+            yield _unpack(path, Path(folder))
+
+
+def read_header(path: Path) -> Dataset | None:
+    """All but the pixels of a DICOM image; None if the file is anything else."""
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(
+            path, stop_before_pixels=True, force=path.suffix.lower() in HEADERLESS
+        )
+        if not header.get("Rows") or not header.get("Columns") or "SOPInstanceUID" not in header:
+            return None
+        return None if header.get("Modality") in NOT_PIXELS else header
+    except Exception:
+        # A file of an unknown sender can break the parser in almost any way.
+        return None
+
+
+def _walk(folder: Path) -> list[Path]:
+    files: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        files += [
+            Path(root) / name
+            for name in sorted(names)
+            if not name.startswith(".") and name != "DICOMDIR"
+        ]
+        if len(files) > MAX_FILES:
+            raise CaseError(f"expected at most {MAX_FILES} files, received more")
+    return files
+
+
+def _unpack(path: Path, folder: Path) -> list[Path]:
+    """Members under numbers instead of their names, so that none can lead out of the folder."""
+    limit = default_limit()
+    files = []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if _wanted(m)]
+            size = sum(member.file_size for member in members)
+            if len(members) > MAX_FILES or size > limit:
+                raise CaseError(
+                    f"expected at most {MAX_FILES} files of {limit} bytes together, "
+                    f"received {len(members)} of {size}"
+                )
+            for number, member in enumerate(members):
+                # zipfile stops at the size that was counted above, whatever the data unpack to.
+                target = folder / f"{number:06d}.{'dcm' if _named_dicom(member) else 'file'}"
+                with archive.open(member) as source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file, COPY_BYTES)
+                files.append(target)
+    except DAMAGE as error:
+        if isinstance(error, CaseError):
+            raise
+        raise CaseError(f"not a readable zip ({error or type(error).__name__})") from error
+    return files
+
+
+def _wanted(member: zipfile.ZipInfo) -> bool:
+    name = member.filename.rpartition("/")[2]
+    hidden = name.startswith(".") or member.filename.startswith("__MACOSX/")
+    return bool(name) and not member.is_dir() and not hidden and name != "DICOMDIR"
+
+
+def _named_dicom(member: zipfile.ZipInfo) -> bool:
+    return member.filename.lower().endswith(HEADERLESS)
