@@ -59,13 +59,14 @@ def check_upload(path: Path, limit: int) -> None:
 
 def _check_header(header: bytes, name: str) -> None:
     if name.endswith(".mha"):
-        found = re.search(rb"^[ \t]*ElementDataFile[ \t]*[=:][ \t]*([^\r\n]*)", header, re.MULTILINE)
-        if found is None or found.group(1).strip() != b"LOCAL":
+        first = re.search(rb"(^|\n)?[ \t]*ElementDataFile([^\n]*)\n", header, re.IGNORECASE)
+        inside = first is not None and first.group(1) is not None
+        if not (inside and first and re.fullmatch(rb"\s*=\s*LOCAL\s*", first.group(2))):
             raise RefusalError(422, f"{name}: expected ElementDataFile = LOCAL, the voxels inside")
     else:
-        fields = re.split(rb"\r?\n\r?\n", header, maxsplit=1)[0]
-        if re.search(rb"^[ \t]*data ?file[ \t]*:", fields, re.MULTILINE | re.IGNORECASE):
-            raise RefusalError(422, f"{name}: expected the voxels inside, received a data file field")
+        ended = re.search(rb"\n\r?\n", header) is not None
+        if not ended or re.search(rb"data\s*file\s*:", header, re.IGNORECASE):
+            raise RefusalError(422, f"{name}: expected a header with the voxels after it")
 
 
 def _check_archive(path: Path, limit: int) -> None:
