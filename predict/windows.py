@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from predict.cases import SAMPLE_VOXELS, normalise_image, rescale
+from predict.cases import normalise_image, rescale
 from predict.errors import CaseError, UsageError
 from predict.orientation import to_canonical
 from predict.volumes import Volume
@@ -60,14 +60,14 @@ WINDOWS = {window.name: window for window in (SOFT_TISSUE, LUNG, BRAIN, BONE, PE
 WORDS = (
     (
         SOFT_TISSUE,
-        r"pulmonary (arter|vein|trunk|vess|valve|embol)|lung (vein|arter|vess)|spinal cord"
-        r"|medulla spinalis|brain ?stem|bone marrow|rib ?cage muscle|hip muscle",
+        r"pulmonary (arter|vein|trunk|vess|valve|embol)|lung (vein|arter|vess)"
+        r"|vertebral (arter|vein)|spinal cord|medulla spinalis|brain ?stem|bone marrow",
     ),
     (
         BRAIN,
         r"\bbrain|cerebr|cerebell|intra-?cranial|intra-?ventricular|intra-?axial|subdural"
         r"|subarachnoid|epidural h|\bstrokes?\b|hippocamp|thalam|basal ganglia|lateral ventricle"
-        r"|midbrain|gr[ae]y matter|white matter|frontal lobe|temporal lobe|parietal|occipital lobe",
+        r"|midbrain|gr[ae]y matter|white matter|(frontal|temporal|parietal|occipital) lobe",
     ),
     (
         LUNG,
@@ -76,9 +76,9 @@ WORDS = (
     ),
     (
         BONE,
-        r"\bbon[ey]|osseous|skelet|vertebra|\bspine\b|\b[ctl]\d{1,2} (body|level)|sacrum|coccyx"
-        r"|\bribs?\b|femurs?\b|femoral (head|neck|shaft)|humer(us|al)|tibia|fibula|\bulna|\bhips?\b"
-        r"|acetabul|\bilium|ischium|skull|mandib|\bjaw|maxilla|clavic|scapula|stern(um|al)"
+        r"\bbon[ey]|osseous|skelet|vertebra|\bspine\b|sacrum|coccyx|\bribs?\b|femurs?\b"
+        r"|femoral (head|neck|shaft)|humer(us|al)|tibia|fibula|\bulna|\bhips?\b|acetabul|\bilium"
+        r"|ischium|skull|\bmandibles?\b|\bjaw|\bmaxilla\b|clavic|\bscapula\b|stern(um|al)\b"
         r"|patella|fractur|osteo",
     ),
 )
@@ -134,13 +134,11 @@ def is_ct(volume: Volume) -> bool:
     if volume.modality is not None or volume.kind == "npz":
         return volume.modality == "CT"
     array = volume.array
-    if array.dtype.kind == "f":
-        sample = array.ravel(order="K")[:: array.size // SAMPLE_VOXELS + 1]
-        sample = sample[np.isfinite(sample)]
-        if not (sample == np.round(sample)).all():
-            return False
-        return bool(np.nanmin(array) < CT_BELOW)
-    return bool(array.min() < CT_BELOW)
+    if array.dtype.kind != "f":
+        return bool(array.min() < CT_BELOW)
+    if not np.nanmin(array) < CT_BELOW:
+        return False
+    return all((np.isnan(plane) | (plane == np.round(plane))).all() for plane in array)
 
 
 def prepare(volume: Volume, window: Window) -> np.ndarray:
@@ -158,6 +156,8 @@ def prepare(volume: Volume, window: Window) -> np.ndarray:
     view, _ = to_canonical(volume)
     if window.width is not None and window.level is not None:
         return _windowed(view, window.level - window.width / 2, window.width)
+    # In one order, so that percentiles of a sample do not depend on how the image was stored.
+    view = np.ascontiguousarray(view)
     if volume.kind == "npz" or _in_range(volume):
         return normalise_image(view)[0]
     if view.dtype.kind == "f":
