@@ -5,9 +5,7 @@ judge it: outlines, names, sizes, sides, a scale bar, and what was not found.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from predict.cases import Case
 from predict.colours import Colour, label_colour
+from predict.formats.atomic import replacing
 from predict.panels import (
     BACKGROUND,
     FAINT,
@@ -78,14 +77,8 @@ def write_sheet(scene: Scene, path: Path) -> Path:
         The path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.urandom(4).hex()}.partial")
-    try:
+    with replacing(path) as partial:
         draw_sheet(scene).save(partial, format="PNG")
-        os.replace(partial, path)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink()
-        raise
     return path
 
 
