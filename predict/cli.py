@@ -75,9 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--token", help="asked of every request; beyond loopback one is made if none is given"
     )
-    serve.add_argument(
-        "--max-upload-mb", type=_positive, default=2048, help="default: %(default)s"
-    )
+    serve.add_argument("--max-upload-mb", type=_positive, default=2048, help="default: %(default)s")
     serve.set_defaults(command=_serve)
 
     info = commands.add_parser("info", help="say what a bundle is")

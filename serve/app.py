@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -44,7 +44,7 @@ class Settings:
     token: str | None = None
     loopback: bool = True
     folder: Path | None = None
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     about: Mapping[str, str] | None = None
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
+from predict.formats.atomic import replacing
+from predict.formats.itk import write_grid
 from predict.volumes import Volume
 from serve.errors import RefusalError
 
@@ -29,7 +29,9 @@ def clean_name(name: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip(".")[-100:]
     if suffix_of(plain) is None:
         expected = " ".join(SUFFIXES)
-        raise RefusalError(415, f"name: expected a file ending in {expected}, received {last[:80]!r}")
+        raise RefusalError(
+            415, f"name: expected a file ending in {expected}, received {last[:80]!r}"
+        )
     return plain
 
 
@@ -91,12 +93,14 @@ def write_viewer_image(volume: Volume, path: Path) -> None:
         array = array.astype(np.uint8)
     elif array.dtype not in (np.uint8, np.int16, np.uint16):
         array = array.astype(np.float32)
-    _write_nifti(array, volume, path)
+    with replacing(path) as partial:
+        write_grid(array, volume, partial)
 
 
 def write_viewer_mask(labels: np.ndarray, volume: Volume, path: Path) -> None:
     """Write labels (D, H, W) as compressed NIfTI on the grid of the volume."""
-    _write_nifti(labels.astype(np.uint8), volume, path)
+    with replacing(path) as partial:
+        write_grid(labels.astype(np.uint8), volume, partial)
 
 
 def shown_range(array: np.ndarray) -> tuple[float, float]:
@@ -104,13 +108,3 @@ def shown_range(array: np.ndarray) -> tuple[float, float]:
     step = max(1, array.size // 1_000_000)
     low, high = np.percentile(array.reshape(-1)[::step].astype(np.float32), (1, 99))
     return float(low), float(max(high, low + 1e-3))
-
-
-def _write_nifti(array: np.ndarray, volume: Volume, path: Path) -> None:
-    image = sitk.GetImageFromArray(array)
-    image.SetSpacing(volume.spacing)
-    image.SetOrigin(volume.origin)
-    image.SetDirection(volume.direction)
-    partial = path.with_name(f"partial-{path.name}")
-    sitk.WriteImage(image, str(partial), useCompression=path.name.endswith(".gz"), compressionLevel=1)
-    os.replace(partial, path)

@@ -79,9 +79,7 @@ class Library:
 
 
 def _is_case(path: Path) -> bool:
-    return path.is_file() and (
-        suffix_of(path.name) is not None or path.suffix.lower() in _EXTRA
-    )
+    return path.is_file() and (suffix_of(path.name) is not None or path.suffix.lower() in _EXTRA)
 
 
 def _is_dicom_folder(path: Path) -> bool:

@@ -46,7 +46,7 @@ class OpenCase(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     case: str = Field(min_length=1, max_length=4096, description="As listed")
-    series: str | None = Field(None, max_length=256, description="DICOM series to take")
+    series: str | None = Field(default=None, max_length=256, description="DICOM series to take")
 
 
 class ImageAnswer(BaseModel):
@@ -59,7 +59,7 @@ class ImageAnswer(BaseModel):
     shape: list[int] = Field(description="(D, H, W) voxels, axes (z, y, x) of the file's grid")
     spacing: list[float] = Field(description="(x, y, z) mm")
     range: list[float] = Field(description="Intensities to show: 1st and 99th percentile")
-    warnings: list[str] = Field([], description="What a person should know about the file")
+    warnings: list[str] = Field(default=[], description="What a person should know about the file")
     expires_in: float = Field(description="Seconds until it is removed if left unused")
 
 
@@ -76,7 +76,7 @@ class JobRequest(BaseModel):
     image: str = Field(min_length=1, max_length=64, description="Id of an image")
     prompts: list[Prompt] = Field(min_length=1, max_length=255)
     extends: str | None = Field(
-        None,
+        default=None,
         max_length=64,
         description="Id of a finished job on the same image: its prompts come first, so that "
         "their ids stay; the image is not encoded again while it is the current one",
@@ -114,11 +114,13 @@ class JobAnswer(BaseModel):
     stage: str = Field(description="queued, reading, encoding, segmenting, writing, or finished")
     progress: float = Field(ge=0, le=1)
     error: str | None = None
-    reused: bool | None = Field(None, description="Whether the image was encoded already")
+    reused: bool | None = Field(default=None, description="Whether the image was encoded before")
     classes: list[ClassAnswer] = []
     seconds: dict[str, float] = {}
     warnings: list[str] = []
-    mask_name: str | None = Field(None, description="File name of the mask in the image's format")
+    mask_name: str | None = Field(
+        default=None, description="File name of the mask in the image's format"
+    )
 
 
 class Token(BaseModel):

@@ -104,12 +104,12 @@ class Doors:
         if self.loopback and _host_name(host) not in _LOOPBACK_NAMES:
             return 421, f"host: expected localhost or 127.0.0.1, received {host[:80]!r}"
         origin = headers.get("origin")
-        if origin is not None and urlsplit_netloc(origin) != host.lower():
+        if origin is not None and _netloc(origin) != host.lower():
             return 403, "origin: expected this server's own page, received another site's"
-        if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            # A link from elsewhere may open the page itself and nothing more.
-            if path != "/" or headers.get("sec-fetch-mode") != "navigate":
-                return 403, "sec-fetch-site: expected this server's own page, received another site's"
+        # A link from elsewhere may open the page itself and nothing more.
+        opened = path == "/" and headers.get("sec-fetch-mode") == "navigate"
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not opened:
+            return 403, "sec-fetch-site: expected this server's own page, received another site's"
         if self.token is None or path in _OPEN or path.startswith("/static/"):
             return None
         if not any(same_token(given, self.token) for given in _tokens(headers)):
@@ -124,7 +124,7 @@ def _host_name(host: str) -> str:
         return ""
 
 
-def urlsplit_netloc(origin: str) -> str:
+def _netloc(origin: str) -> str:
     """Host and port of an origin, or an empty text."""
     try:
         return urlsplit(origin).netloc.lower()

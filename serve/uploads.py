@@ -83,7 +83,9 @@ class Arrivals:
             raise RefusalError(422, "upload: expected a file as the body, received nothing")
 
     def _too_large(self) -> RefusalError:
-        return RefusalError(413, f"upload: expected at most {self.upload_bytes} bytes, received more")
+        return RefusalError(
+            413, f"upload: expected at most {self.upload_bytes} bytes, received more"
+        )
 
 
 def _look_at(image: KeptImage) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from starlette.testclient import TestClient
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK
 import uvicorn
+from starlette.testclient import TestClient
 
 from predict.errors import UsageError
 from predict.result import PromptResult, Result
@@ -109,11 +109,11 @@ def write_scan(path: Path) -> Path:
     array = np.zeros((6, 8, 10), np.int16)
     array[1:3, 1:4, 1:5] = 220
     array[4, :, 2:7] = 120
-    image = sitk.GetImageFromArray(array)
+    image = SimpleITK.GetImageFromArray(array)
     image.SetSpacing((0.5, 0.75, 2.0))
     image.SetOrigin((10.0, -20.0, 5.0))
     image.SetDirection((0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0))
-    sitk.WriteImage(image, str(path))
+    SimpleITK.WriteImage(image, str(path))
     return path
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK
 
 from predict.volumes import Volume
 from serve.errors import RefusalError
@@ -65,7 +65,9 @@ def test_a_metaimage_cannot_name_another_file(tmp_path: Path, end: bytes) -> Non
         check_upload(path, 100)
 
 
-@pytest.mark.parametrize("field", [b"data file: /etc/passwd", b"DataFile: a.raw", b"data file: LIST"])
+@pytest.mark.parametrize(
+    "field", [b"data file: /etc/passwd", b"DataFile: a.raw", b"data file: LIST"]
+)
 def test_an_nrrd_cannot_name_another_file(tmp_path: Path, field: bytes) -> None:
     path = tmp_path / "x.nrrd"
     path.write_bytes(b"NRRD0004\ntype: uint8\n" + field + b"\n\n\0")
@@ -83,7 +85,7 @@ def test_an_nrrd_cannot_hide_a_field_behind_a_long_header(tmp_path: Path) -> Non
 @pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
 def test_images_as_other_programs_write_them_pass(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"
-    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((2, 3, 4), np.int16)), str(path))
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.zeros((2, 3, 4), np.int16)), str(path))
     check_upload(path, 100)
 
 
@@ -109,12 +111,12 @@ def test_viewer_files_keep_values_and_geometry(tmp_path: Path) -> None:
     volume = Volume(array=array, spacing=(1, 2, 3), origin=(4, 5, 6), direction=direction)
     write_viewer_image(volume, tmp_path / "image.nii")
     write_viewer_mask(array > 0, volume, tmp_path / "mask.nii.gz")
-    image = sitk.ReadImage(str(tmp_path / "image.nii"))
-    mask = sitk.ReadImage(str(tmp_path / "mask.nii.gz"))
-    assert image.GetPixelIDValue() == sitk.sitkFloat32
-    assert mask.GetPixelIDValue() == sitk.sitkUInt8
-    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), array)
-    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), array > 0)
+    image = SimpleITK.ReadImage(str(tmp_path / "image.nii"))
+    mask = SimpleITK.ReadImage(str(tmp_path / "mask.nii.gz"))
+    assert image.GetPixelIDValue() == SimpleITK.sitkFloat32
+    assert mask.GetPixelIDValue() == SimpleITK.sitkUInt8
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), array)
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(mask), array > 0)
     for written in (image, mask):
         np.testing.assert_allclose(written.GetDirection(), direction, atol=1e-6)
         np.testing.assert_allclose(written.GetOrigin(), (4, 5, 6), atol=1e-6)

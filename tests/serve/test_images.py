@@ -47,9 +47,13 @@ def test_images_are_kept_in_folders_of_their_own(store: ImageStore) -> None:
 
 
 def test_a_failed_arrival_leaves_nothing(store: ImageStore, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="broken"), store.arriving() as image:
-        (image.folder / "file").touch()
-        raise ValueError("broken")
+    def fail() -> None:
+        with store.arriving() as image:
+            (image.folder / "file").touch()
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        fail()
     assert store.all() == []
     assert list(tmp_path.iterdir()) == []
     add(store), add(store)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK
 
 from serve.errors import RefusalError
 from serve.images import ImageStore, KeptImage
@@ -62,7 +62,7 @@ def test_a_job_finds_and_writes(queue: JobQueue, store: ImageStore) -> None:
     assert job.result is not None
     assert [p.voxels for p in job.result.prompts] == [24, 0, 40]
     for path in (job.mask, job.viewer_mask):
-        labels = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+        labels = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
         np.testing.assert_array_equal(np.bincount(labels.ravel()), [480 - 64, 24, 0, 40])
 
 

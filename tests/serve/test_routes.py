@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK
 from starlette.testclient import TestClient
 
 from serve.app import Settings, create_app
@@ -31,10 +31,10 @@ def client(folder: Path) -> Iterator[TestClient]:
         yield client
 
 
-def labels_of(content: bytes, path: Path) -> sitk.Image:
+def labels_of(content: bytes, path: Path) -> SimpleITK.Image:
     """The mask that an answer's body holds."""
     path.write_bytes(content)
-    return sitk.ReadImage(str(path))
+    return SimpleITK.ReadImage(str(path))
 
 
 def test_upload_says_what_the_image_is(client: TestClient, scan: Path) -> None:
@@ -53,8 +53,10 @@ def test_the_viewer_gets_the_image_with_its_geometry(
 ) -> None:
     identity = put(client, scan)["id"]
     answer = client.get(f"/api/images/{identity}/viewer.nii")
-    shown, given = labels_of(answer.content, tmp_path / "v.nii"), sitk.ReadImage(str(scan))
-    np.testing.assert_array_equal(sitk.GetArrayFromImage(shown), sitk.GetArrayFromImage(given))
+    shown, given = labels_of(answer.content, tmp_path / "v.nii"), SimpleITK.ReadImage(str(scan))
+    np.testing.assert_array_equal(
+        SimpleITK.GetArrayFromImage(shown), SimpleITK.GetArrayFromImage(given)
+    )
     for get in ("GetSpacing", "GetOrigin", "GetDirection"):
         np.testing.assert_allclose(getattr(shown, get)(), getattr(given, get)(), atol=1e-5)
 
@@ -74,9 +76,9 @@ def test_a_job_from_prompts_to_masks(client: TestClient, scan: Path, tmp_path: P
     answer = client.get(f"/api/jobs/{job['id']}/mask")
     assert job["mask_name"] in answer.headers["content-disposition"]
     viewer = client.get(f"/api/jobs/{job['id']}/viewer-mask.nii.gz")
-    given = sitk.GetArrayFromImage(sitk.ReadImage(str(scan)))
+    given = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(scan)))
     for content in (answer.content, viewer.content):
-        labels = sitk.GetArrayFromImage(labels_of(content, tmp_path / "m.nii.gz"))
+        labels = SimpleITK.GetArrayFromImage(labels_of(content, tmp_path / "m.nii.gz"))
         np.testing.assert_array_equal(labels, given >= 200)
 
 
@@ -105,7 +107,12 @@ def test_a_deleted_image_is_gone(client: TestClient, scan: Path) -> None:
     job = client.post("/api/jobs", json={"image": image, "prompts": ["bright"]}).json()["id"]
     wait(client, job)
     assert client.delete(f"/api/images/{image}").status_code == 204
-    for path in (f"images/{image}", f"images/{image}/viewer.nii", f"jobs/{job}", f"jobs/{job}/mask"):
+    for path in (
+        f"images/{image}",
+        f"images/{image}/viewer.nii",
+        f"jobs/{job}",
+        f"jobs/{job}/mask",
+    ):
         assert client.get(f"/api/{path}").status_code == 404
 
 
@@ -125,7 +132,9 @@ def test_nothing_outside_of_the_folder_is_opened(client: TestClient, case: str) 
     assert client.post("/api/cases/open", json={"case": case}).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd"])
+@pytest.mark.parametrize(
+    "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd"]
+)
 def test_static_files_stay_in_their_folder(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 404
 

@@ -133,7 +133,9 @@ def test_loopback_addresses(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 
-@pytest.mark.parametrize("token", ["short", "with space in the middle", "ümlaut-is-long-enough", ""])
+@pytest.mark.parametrize(
+    "token", ["short", "with space in the middle", "ümlaut-is-long-enough", ""]
+)
 def test_weak_tokens_are_refused(token: str) -> None:
     with pytest.raises(UsageError, match="expected 16 or more"):
         check_token(token)
