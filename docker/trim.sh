@@ -15,7 +15,7 @@ libraries >/tmp/shipped
 
 # The compiler of torch and what only it imports; the hub client of tokenizers.
 "$venv/bin/pip" uninstall --yes --quiet triton sympy mpmath networkx Jinja2 MarkupSafe \
-    huggingface_hub hf-xet fsspec filelock httpx2 httpcore2 h11 anyio idna truststore click PyYAML packaging
+    huggingface_hub hf-xet fsspec filelock httpx2 httpcore2 h11 anyio idna truststore click PyYAML
 # CUDA for many nodes, several GPUs in one solver, BLAS and FFT under other names, profiling.
 rm -f "$site"/nvidia/nvshmem/lib/nvshmem_*.so*
 # Linear algebra on a GPU, which torch loads at the first call of torch.linalg: prediction has none.

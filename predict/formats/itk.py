@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,8 +42,8 @@ def read_grid(path: Path) -> Grid:
         image = reader.Execute()
     except RuntimeError as error:
         raise CaseError(f"not readable ({reason(error)})") from error
-    if image.GetDimension() == 4:  # checked: the fourth axis has one entry
-        image = image[:, :, :, 0]
+    while image.GetDimension() > 3:  # checked: these axes have one entry
+        image = image[..., 0]
     tags = dict.fromkeys(image.GetMetaDataKeys())
     modality = image.GetMetaData("Modality") if "Modality" in tags else None
     return Grid(
@@ -125,8 +124,6 @@ def reason(error: Exception) -> str:
 
 
 def _library() -> Any:
-    # Read by ITK at run time: a grid that is sheared is read with the nearest straight axes.
-    os.environ.setdefault("ITK_NIFTI_SFORM_PERMISSIVE", "1")
     import SimpleITK
 
     sitk: Any = SimpleITK

@@ -1,41 +1,25 @@
-"""NIfTI-1 and NIfTI-2: a mask keeps its image's header, so that its geometry is the same bits."""
+"""NIfTI-1 and NIfTI-2: a mask keeps its image's header, so that its geometry is the same bits.
+
+nibabel and not SimpleITK, which reads no NIfTI-2, turns NaN into 0, fills a file that was cut off
+with zeros and refuses sheared grids.
+"""
 
 from __future__ import annotations
 
-import gzip
-import struct
 import zlib
 from pathlib import Path
-from typing import IO, Literal
+from typing import Any
 
 import numpy as np
 
 from predict.errors import CaseError
-from predict.formats.itk import read_grid, write_grid
+from predict.formats.itk import check_size
 from predict.volumes import Volume
 
-GZIP = b"\x1f\x8b"
-LABELS = 1002  # NIFTI_INTENT_LABEL
-DATATYPES = {"uint8": 2, "uint16": 512, "int32": 8}
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+MILLIMETRES = {"meter": 1e3, "micron": 1e-3}
+SCANNER = 1  # sform and qform code: coordinates of the scanner
 SHEAR = 1e-3
-ByteOrder = Literal["<", ">"]
-# Offsets and types of the fields that are read or replaced.
-LAYOUTS = {
-    348: {
-        "dim": (40, "8i2"), "intent": (56, "3f4"), "intent_code": (68, "i2"),
-        "datatype": (70, "i2"), "bitpix": (72, "i2"), "vox_offset": (108, "f4"),
-        "scl": (112, "2f4"), "cal": (124, "2f4"), "descrip": (148, "S80"),
-        "aux_file": (228, "S24"), "qform_code": (252, "i2"), "sform_code": (254, "i2"),
-        "srow": (280, "(3,4)f4"), "intent_name": (328, "S16"),
-    },
-    540: {
-        "datatype": (12, "i2"), "bitpix": (14, "i2"), "dim": (16, "8i8"), "intent": (80, "3f8"),
-        "vox_offset": (168, "i8"), "scl": (176, "2f8"), "cal": (192, "2f8"),
-        "descrip": (240, "S80"), "aux_file": (320, "S24"), "qform_code": (344, "i4"),
-        "sform_code": (348, "i4"), "srow": (400, "(3,4)f8"), "intent_code": (504, "i4"),
-        "intent_name": (508, "S16"),
-    },
-}  # fmt: skip
 
 
 def read_nifti(path: Path) -> Volume:
@@ -44,23 +28,35 @@ def read_nifti(path: Path) -> Volume:
     Raises:
         CaseError: It cannot be used.
     """
-    header = _read_header(path)
-    fields = _fields(header)
-    grid = read_grid(path)
-    warnings = []
-    oriented = bool(fields["qform_code"] > 0 or fields["sform_code"] > 0)
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        image: Any = nibabel.load(path, mmap=False)
+        header: Any = image.header
+        if not isinstance(image, nibabel.Nifti1Image):
+            raise CaseError(f"expected NIfTI, received {type(image).__name__}")
+        if header.get_data_dtype().kind not in "iuf":
+            raise CaseError(f"expected one real number per voxel, received {_type_name(header)}")
+        check_size(header.get_data_shape())
+        array = _voxels(image)
+    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
+        if isinstance(error, CaseError):
+            raise
+        raise CaseError(f"not readable ({error})") from error
+    spacing, origin, direction, warnings = _geometry(image)
+    oriented = bool(header["qform_code"] > 0 or header["sform_code"] > 0)
     if not oriented:
-        warnings.append("the file does not tell its orientation: its axes are taken as they are")
-    if fields["sform_code"] > 0 and _sheared(fields["srow"]):
-        warnings.append("the grid is sheared: other formats than NIfTI will show the mask askew")
+        warnings += ("the file does not tell its orientation: its axes are taken as they are",)
     return Volume(
-        array=grid.array,
-        spacing=grid.spacing,
-        origin=grid.origin,
-        direction=grid.direction,
+        array=array,
+        spacing=spacing,
+        origin=origin,
+        direction=direction,
         kind="nifti",
         oriented=oriented,
-        extra={"header": header, "warnings": tuple(warnings)},
+        extra={"header": header, "warnings": warnings},
     )
 
 
@@ -70,82 +66,76 @@ def write_nifti(labels: np.ndarray, volume: Volume, path: Path) -> None:
     Raises:
         OSError: The disk or folder refuses.
     """
-    header = volume.extra.get("header")
-    if volume.kind != "nifti" or header is None:
-        write_grid(labels, volume, path)
-        return
-    data = _mask_header(header, labels) + bytes(4)
-    order = _byte_order(header)
-    with path.open("xb") as file:
-        if path.name.lower().endswith(".gz"):
-            # Neither name nor time: the same mask is the same file.
-            with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
-                _write(packed, data, labels, order)
-        else:
-            _write(file, data, labels, order)
+    import nibabel
+
+    library: Any = nibabel
+    if volume.kind == "nifti" and "header" in volume.extra:
+        header: Any = volume.extra["header"].copy()
+        header.extensions.clear()
+        header["cal_min"] = header["cal_max"] = 0
+        header["aux_file"] = b""
+    else:
+        header = library.Nifti1Header()
+        header.set_data_shape(labels.shape[::-1])
+        header.set_zooms(volume.spacing)
+        header.set_xyzt_units("mm")
+        if volume.oriented:
+            header.set_qform(_affine(volume), SCANNER)
+            header.set_sform(_affine(volume), SCANNER)
+    header.set_data_dtype(labels.dtype)
+    header.set_slope_inter(1, 0)
+    header.set_intent("label")
+    header["descrip"] = b"Text3DSAM mask"
+    two = isinstance(header, library.Nifti2Header)
+    kind = library.Nifti2Image if two else library.Nifti1Image
+    library.save(kind(labels.T, None, header), path)
 
 
-def _write(
-    file: IO[bytes] | gzip.GzipFile, header: bytes, labels: np.ndarray, order: ByteOrder
-) -> None:
-    file.write(header)
-    for plane in labels:
-        file.write(np.ascontiguousarray(plane, labels.dtype.newbyteorder(order)).tobytes())
+def _voxels(image: Any) -> np.ndarray:
+    """(z, y, x); float32 where the file scales its values."""
+    stored = image.dataobj
+    if (stored.slope, stored.inter) == (1, 0):
+        array = np.asarray(stored.get_unscaled())
+    else:
+        array = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
+    array = array.reshape(array.shape[:3], order="F").T
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        return array.astype(np.float64)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _mask_header(header: bytes, labels: np.ndarray) -> bytes:
-    fields = _fields(header).copy()
-    fields["dim"] = (3, *labels.shape[::-1], 1, 1, 1, 1)
-    fields["datatype"] = DATATYPES[labels.dtype.name]
-    fields["bitpix"] = labels.dtype.itemsize * 8
-    fields["vox_offset"] = len(header) + 4
-    fields["scl"] = (1, 0)
-    fields["cal"] = (0, 0)
-    fields["intent"] = (0, 0, 0)
-    fields["intent_code"] = LABELS
-    fields["intent_name"] = b""
-    fields["descrip"] = b"Text3DSAM mask"
-    fields["aux_file"] = b""
-    return bytes(fields.tobytes())
+def _type_name(header: Any) -> str:
+    dtype = header.get_data_dtype()
+    return f"{len(dtype.names)} (colour)" if dtype.names else str(dtype)
 
 
-def _read_header(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            packed = file.read(2) == GZIP
-        with gzip.open(path) if packed else path.open("rb") as content:
-            header = content.read(540)
-    except (OSError, EOFError, zlib.error) as error:
-        raise CaseError(f"not readable ({error})") from error
-    for length in LAYOUTS:
-        for order in "<>":
-            if len(header) >= length and struct.unpack(f"{order}i", header[:4])[0] == length:
-                return header[:length]
-    raise CaseError("expected a NIfTI header, received something else")
+def _geometry(
+    image: Any,
+) -> tuple[
+    tuple[float, float, float],
+    tuple[float, float, float],
+    tuple[float, ...],
+    tuple[str, ...],
+]:
+    """Spacing, origin and direction in LPS, and warnings."""
+    affine = LPS_TO_RAS @ np.asarray(image.affine, np.float64)
+    affine *= MILLIMETRES.get(image.header.get_xyzt_units()[0], 1.0)
+    columns = affine[:3, :3]
+    sizes = np.linalg.norm(columns, axis=0)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(columns)) < 1e-9 * sizes.prod():
+        raise CaseError("expected a grid with three directions, received a matrix without")
+    cosines = columns / sizes
+    sheared = np.abs(cosines.T @ cosines - np.eye(3)).max() > SHEAR
+    warning = "the grid is sheared: other formats than NIfTI will show the mask askew"
+    x, y, z = (float(size) for size in sizes)
+    i, j, k = (float(value) for value in affine[:3, 3])
+    direction = tuple(float(value) for value in cosines.ravel())
+    return (x, y, z), (i, j, k), direction, (warning,) if sheared else ()
 
 
-def _byte_order(header: bytes) -> ByteOrder:
-    return "<" if struct.unpack("<i", header[:4])[0] == len(header) else ">"
-
-
-def _fields(header: bytes) -> np.ndarray:
-    """The header as one structured value; bytes between its fields are kept."""
-    layout = LAYOUTS[len(header)]
-    dtype = np.dtype(
-        {
-            "names": list(layout),
-            "offsets": [offset for offset, _ in layout.values()],
-            "formats": [code for _, code in layout.values()],
-            "itemsize": len(header),
-        }
-    )
-    return np.frombuffer(header, dtype.newbyteorder(_byte_order(header))).reshape(())
-
-
-def _sheared(rows: np.ndarray) -> bool:
-    columns = rows[:, :3].astype(np.float64)
-    lengths = np.linalg.norm(columns, axis=0)
-    if not np.isfinite(lengths).all() or not lengths.all():
-        return False
-    cosines = (columns / lengths).T @ (columns / lengths)
-    return bool(np.abs(cosines - np.eye(3)).max() > SHEAR)
+def _affine(volume: Volume) -> np.ndarray:
+    """Voxel (i, j, k) -> RAS mm."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(volume.direction, (3, 3)) * volume.spacing
+    affine[:3, 3] = volume.origin
+    return np.asarray(LPS_TO_RAS @ affine)
