@@ -34,7 +34,7 @@ from predict.predictor import ImagePredictor, choose_device
 from predict.prompt_help import PromptHelp, embedder
 from predict.result import PromptResult, Result, as_prompts
 from predict.volumes import Volume
-from predict.windows import Window, choose_windows, prepare
+from predict.windows import Window, choose_windows, is_ct, prepare
 
 Image = str | Path | Volume | np.ndarray
 Prompts = str | Sequence[str] | Mapping[int, str]
@@ -45,9 +45,10 @@ ENCODING = ("resize", "encode_image")
 
 @dataclass
 class _Current:
-    """The image, its encodings by window, and times not reported yet."""
+    """The image, its modality once looked up, encodings by window, times not reported yet."""
 
     volume: Volume
+    modality: str | None = None
     encoded: dict[Window, ImagePredictor] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -130,6 +131,11 @@ class Segmenter:
     def known_prompts(self) -> KnownPrompts | None:
         """What the bundle was trained on; None where it does not say."""
         return self._bundle.known_prompts
+
+    @property
+    def prompt_help(self) -> PromptHelp | None:
+        """Comparison of prompts with what is known; None where the bundle does not say."""
+        return self._help
 
     @property
     def bundle_sha256(self) -> str:
@@ -229,8 +235,10 @@ class Segmenter:
         if self._help is None:
             return ()
         with self._lock:
-            modality = self._current.volume.modality if self._current else None
-            return self._help.check(list(as_prompts(prompts).values()), modality)
+            if self._current is not None and self._current.modality is None:
+                self._current.modality = _modality(self._current.volume)
+            modality = self._current.modality if self._current else ""
+            return self._help.check(list(as_prompts(prompts).values()), modality or None)
 
     def _ask(
         self, current: _Current, table: Mapping[int, str], window: str | None, tell: Progress
@@ -332,6 +340,11 @@ def _as_volume(image: Image, spacing: Sequence[float] | None, series: str | None
     if isinstance(image, Volume):
         return image
     return read_volume(Path(image), series=series)
+
+
+def _modality(volume: Volume) -> str:
+    """As the file says, CT if its values are Hounsfield units, or empty."""
+    return volume.modality or ("CT" if is_ct(volume) else "")
 
 
 def _own_order(canonical: np.ndarray, volume: Volume) -> np.ndarray:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import logging
-import os
+import shlex
 import sys
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from predict import prompts_command, segment_command, serve_command
 from predict.defaults import DEFAULT_BUNDLE
 from predict.errors import BundleError, UsageError
+from predict.exit_status import EPILOG, GOOD, INTERRUPTED, SOME_FAILED, WRONG_CALL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,30 +23,55 @@ if TYPE_CHECKING:
     from predict.cases import Case
     from predict.report import CaseReport
 
-GOOD, SOME_FAILED, WRONG_CALL = 0, 1, 2
-EPILOG = (
-    "exit status: 0 all cases good; 1 some case failed (a valid output is there wherever the "
-    "image's shape could be told, and a line says why); 2 wrong call or no bundle: nothing was "
-    "attempted."
-)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser, commands = _parser()
+    advice = advice_on_command(given, list(commands))
+    if advice is not None:
+        print(f"error: {advice}", file=sys.stderr)
+        return WRONG_CALL
+    options = parser.parse_args(given)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         return int(options.command(options))
     except (UsageError, BundleError) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_CALL
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
+def advice_on_command(given: Sequence[str], commands: Sequence[str]) -> str | None:
+    """What to type instead, where the first word is not a command; None where it may be one."""
+    if not given or (given[0].startswith("-") and given[0] not in ("-p", "--prompt")):
+        return None
+    word = given[0]
+    if word in commands:
+        return None
+    near = difflib.get_close_matches(word, commands, 1)
+    if near and not Path(word).exists():
+        call = shlex.join((near[0], *given[1:]))
+        return f"no command {word!r}, did you mean: python -m predict {call}"
+    call = shlex.join(given)
+    if not {"-p", "--prompt", "--prompts-file"} & set(given):
+        call += ' -p "liver"'
+    return (
+        f"expected a command ({', '.join(commands)}), received {word!r}; "
+        f"to segment an image type: python -m predict segment {call}"
+    )
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     parser = argparse.ArgumentParser(
         prog="python -m predict", description="Text-guided 3D medical image segmentation."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    segment_command.add_command(commands)
+    prompts_command.add_command(commands)
+    serve_command.add_command(commands)
 
     run = commands.add_parser("run", help="segment every npz of a folder", epilog=EPILOG)
     run.add_argument("inputs", type=Path, help="folder of *.npz (imgs, spacing, text_prompts)")
@@ -66,23 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--source", help="where the weights come from, in one line")
     export.set_defaults(command=_export)
 
-    serve = commands.add_parser("serve", help="open a local web page and REST service")
-    serve.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
-    serve.add_argument("--port", type=int, default=8080, help="default: %(default)s; 0: a free one")
-    serve.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="default: %(default)s")
-    serve.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-    serve.add_argument("--folder", type=Path, help="cases that the page may open, where they lie")
-    serve.add_argument(
-        "--token", help="asked of every request; beyond loopback one is made if none is given"
-    )
-    serve.add_argument("--max-upload-mb", type=_positive, default=2048, help="default: %(default)s")
-    serve.set_defaults(command=_serve)
-
     info = commands.add_parser("info", help="say what a bundle is")
     info.add_argument("bundle", type=Path, nargs="?", default=DEFAULT_BUNDLE)
     info.add_argument("--json", action="store_true", help="for programs")
     info.set_defaults(command=_info)
-    return parser
+    return parser, commands.choices
 
 
 def _positive(text: str) -> int:
@@ -95,10 +110,11 @@ def _positive(text: str) -> int:
 def _run(options: argparse.Namespace) -> int:
     from predict.npz import list_cases
     from predict.startup import StartUp
+    from predict.writable import make_output_folder
 
     startup = StartUp()
     sources = list_cases(options.inputs)
-    _make_output_folder(options.outputs)
+    make_output_folder(options.outputs)
 
     from tqdm import tqdm
 
@@ -137,16 +153,6 @@ def _run(options: argparse.Namespace) -> int:
     return GOOD if all(report.good for report in reports) else SOME_FAILED
 
 
-def _make_output_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-test-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UsageError(f"output folder {folder}: not writable ({error.strerror})") from error
-
-
 def _preview_writer(outputs: Path) -> Callable[[Case, np.ndarray], Path]:
     from predict.sheet import scene_of_case, write_sheet
 
@@ -167,16 +173,6 @@ def _export(options: argparse.Namespace) -> int:
         f"parameters, {manifest['dtype']}"
     )
     return GOOD
-
-
-def _serve(options: argparse.Namespace) -> int:
-    try:
-        start = import_module("serve.cli").start
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"serve: {error.name} is not installed; pip install -r serve/requirements.txt"
-        ) from error
-    return int(start(options))
 
 
 def _info(options: argparse.Namespace) -> int:

@@ -99,9 +99,10 @@ class KnownPrompts:
             ]
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{source}: expected a list of classes ({error!r})") from error
-        return cls(()).joined(cls(tuple(classes)))
+        return NOTHING.joined(cls(tuple(classes)))
 
 
+NOTHING = KnownPrompts(())
 LISTS = ("datasets", "wordings", "examples")
 
 

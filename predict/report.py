@@ -22,16 +22,25 @@ NAME = "report.json"
 
 @dataclass(frozen=True)
 class PromptReport:
-    """Voxels found for one prompt, 0 means not found; probability that its target is there."""
+    """Voxels found for one prompt, 0 means not found, and their volume where that was asked for;
+    probability that its target is there.
+    """
 
     class_id: int
     text: str
     voxels: int
     presence: float | None = None
+    volume_mm3: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; ``found`` is the voxel count or the words "not found"."""
-        values = {"id": self.class_id, "text": self.text, "found": self.voxels or "not found"}
+        values: dict[str, Any] = {
+            "id": self.class_id,
+            "text": self.text,
+            "found": self.voxels or "not found",
+        }
+        if self.volume_mm3 is not None:
+            values["volume_mm3"] = round(self.volume_mm3, 3)
         return values if self.presence is None else {**values, "presence": round(self.presence, 4)}
 
 
@@ -42,6 +51,8 @@ class CaseReport:
     Attributes:
         status: ``ok``, ``partial`` (some prompts could not be used), ``failed`` or ``skipped``.
         errors: Why it is partial or failed, one line each.
+        preview: The picture drawn, if any.
+        files: What else was written, where that is more than the one mask.
         seconds: Time by stage.
         peak_memory_mb: Most memory the process had held when the case ended.
     """
@@ -54,6 +65,7 @@ class CaseReport:
     instances: int | None = None
     dropped_instances: int = 0
     preview: str | None = None
+    files: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: float = 0.0
 

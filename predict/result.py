@@ -99,14 +99,15 @@ class Result:
             return {prompt.class_id: prompt.text for prompt in self.prompts}
         return {i: f"{self.prompts[0].text} {i}" for i in range(1, self.instances + 1)}
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path) -> tuple[Path, ...]:
         """Write the mask with the image's geometry; the path's ending names the format.
 
         Args:
             path: ``.nii.gz``, ``.nrrd``, ``.mha``, ``.npz``, ... or, for DICOM-SEG, ``.dcm``.
 
         Returns:
-            The path.
+            The files written: the mask, then a JSON of names and colours where the format has no
+            room for them.
 
         Raises:
             UsageError: An ending no writer knows, or one that does not fit the image.
@@ -117,8 +118,28 @@ class Result:
 
         names = self.names
         colours = {label: label_colour(label) for label in names}
+        return write_mask(self.labels, self.volume, Path(path), names, colours)
+
+    def save_probability(self, text: str, path: str | Path) -> Path:
+        """Write a prompt's probability map as float32 with the image's geometry.
+
+        Args:
+            text: The prompt.
+            path: ``.nii.gz``, ``.nii``, ``.nrrd`` or ``.mha``.
+
+        Raises:
+            UsageError: Probabilities were not asked for.
+            OSError: The disk refuses; nothing is left behind.
+        """
+        from predict.formats.atomic import replacing
+        from predict.formats.itk import write_grid
+
+        probability = self[text].probability
+        if probability is None:
+            raise UsageError("probabilities: expected predict(..., probabilities=True) before")
         target = Path(path)
-        write_mask(self.labels, self.volume, target, names, colours)
+        with replacing(target) as partial:
+            write_grid(probability.astype(np.float32), self.volume, partial)
         return target
 
     def save_sheet(self, path: str | Path, *, title: str = "") -> Path:

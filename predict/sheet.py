@@ -33,7 +33,7 @@ from predict.panels import (
 if TYPE_CHECKING:
     from predict.result import Result
 
-PANEL = 260
+PANEL = 300
 NAME_WIDTH = 210
 GAP = 12
 LINE = 18

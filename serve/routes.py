@@ -89,7 +89,7 @@ def _add_about(api: APIRouter, parts: Parts, token: str | None) -> None:
             folder=parts.library is not None,
         )
 
-    @api.post("/login", status_code=204, tags=["server"], responses=_errors(422))
+    @api.post("/login", status_code=204, tags=["server"], responses=_errors(400, 422))
     def login(given: Token, response: Response) -> None:
         """Exchange the token for a cookie, for the page; programs send it as a bearer header."""
         if token is not None and not same_token(given.token, token):
@@ -104,7 +104,7 @@ def _add_about(api: APIRouter, parts: Parts, token: str | None) -> None:
         return CaseList(cases=found, complete=complete)
 
     @api.post(
-        "/cases/open", status_code=201, tags=["folder"], responses=_errors(404, 409, 422, 429)
+        "/cases/open", status_code=201, tags=["folder"], responses=_errors(400, 404, 409, 422, 429)
     )
     def open_case(wanted: OpenCase) -> ImageAnswer:
         """Open a case of the served folder; nothing is copied or changed there."""
@@ -167,7 +167,7 @@ def _add_images(api: APIRouter, parts: Parts) -> None:
 
 
 def _add_jobs(api: APIRouter, parts: Parts) -> None:
-    @api.post("/jobs", status_code=202, tags=["jobs"], responses=_errors(404, 409, 422, 429))
+    @api.post("/jobs", status_code=202, tags=["jobs"], responses=_errors(400, 404, 409, 422, 429))
     def submit(wanted: JobRequest) -> JobAnswer:
         """Put prompts to an image; they wait in a queue for the network."""
         image = parts.images.get(wanted.image)

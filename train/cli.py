@@ -8,8 +8,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from predict.bundle import read_known_prompts
 from predict.errors import BundleError, CaseError, UsageError
-from predict.export import export_bundle
+from predict.export import export_bundle, write_known_prompts
 from predict.freeze import freeze_tokenizer
 from predict.model.text3dsam import Text3DSAM
 from predict.tokenizer import PromptTokenizer
@@ -27,6 +28,7 @@ from train.network import (
     with_vocabulary,
 )
 from train.phrasing import Phrasebook
+from train.prompt_list import list_prompts, provenance_classes
 from train.sources import Source, open_source
 from train.vocabulary import medical_words, train_vocabulary
 
@@ -64,6 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder to write")
     export.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16")
     export.add_argument("--source", help="one line on where the weights come from")
+    describe = commands.add_parser(
+        "describe", help="write into a finished bundle what it was trained on (prompts.json)"
+    )
+    describe.set_defaults(run=_describe)
+    describe.add_argument("bundle", type=Path, metavar="BUNDLE")
+    describe.add_argument("--prompts", type=Path, required=True, help="as given to fit")
+    describe.add_argument("--provenance", type=Path, required=True, help="as given to fit")
     bench.add_commands(commands)
     data_commands.add_commands(commands)
     return parser
@@ -128,7 +137,16 @@ def _new_network(config: TrainConfig, phrasebook: Phrasebook) -> tuple[Text3DSAM
 def _finetune(arguments: argparse.Namespace) -> None:
     config, source = _open(arguments)
     model, tokenizer = model_from_bundle(arguments.bundle, config.seed)
-    fit(TrainingData(source.corpus, source.phrasebook, tokenizer), model, config, arguments.out)
+    known = read_known_prompts(arguments.bundle)
+    data = TrainingData(source.corpus, source.phrasebook, tokenizer, known)
+    fit(data, model, config, arguments.out)
+
+
+def _describe(arguments: argparse.Namespace) -> None:
+    phrasebook = Phrasebook.load(arguments.prompts, arguments.provenance)
+    known = list_prompts(phrasebook, provenance_classes(arguments.provenance))
+    write_known_prompts(arguments.bundle, known)
+    print(f"{arguments.bundle}: {len(known.classes)} classes")
 
 
 def _export(arguments: argparse.Namespace) -> None:

@@ -26,6 +26,7 @@ from accelerate.utils import DistributedType, gather_object
 from torch.utils.data import DataLoader
 
 from predict.errors import UsageError
+from predict.known_prompts import NOTHING, KnownPrompts
 from predict.model.text3dsam import Text3DSAM
 from predict.tokenizer import PromptTokenizer
 from train.averaging import AveragedWeights
@@ -40,6 +41,7 @@ from train.objective import LossSums, Objective
 from train.optimizer import parameter_groups
 from train.phrasing import Phrasebook
 from train.processes import start_accelerator
+from train.prompt_list import classes_of, list_prompts
 from train.sampling import Batch, SampleDataset, SlotSampler, collate
 from train.schedule import Progress, Schedule
 from train.sync_norm import synchronise_norms
@@ -51,11 +53,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Cases, their wordings, and the tokenizer that reads these."""
+    """Cases, their wordings, and the tokenizer that reads these.
+
+    Attributes:
+        known_before: What the network was trained on before; None where that is not known.
+    """
 
     corpus: Corpus
     phrasebook: Phrasebook
     tokenizer: PromptTokenizer
+    known_before: KnownPrompts | None = NOTHING
 
 
 def fit(data: TrainingData, model: Text3DSAM, config: TrainConfig, out: Path) -> Path:
@@ -345,7 +352,18 @@ class Engine:
     def _write_weights(self, folder: Path) -> None:
         """The averaged weights, as export reads them."""
         tokenizer = self.data.tokenizer.tokenizer
-        write_checkpoint(folder, self.average.values, self._inner.model.config, tokenizer)
+        model = self._inner.model
+        write_checkpoint(
+            folder, self.average.values, model.config, tokenizer, self._known_prompts()
+        )
+
+    def _known_prompts(self) -> KnownPrompts | None:
+        """What the network knows with this run's cases; None where its past is unknown."""
+        if self.data.known_before is None:
+            return None
+        entries = self.data.corpus.entries
+        classes = classes_of(entries[index] for index in self.training)
+        return self.data.known_before.joined(list_prompts(self.data.phrasebook, classes))
 
 
 def _step_seed(seed: int, step: int, rank: int) -> int:

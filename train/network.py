@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from predict.bundle import CONFIG, TOKENIZER, WEIGHTS, read_bundle
+from predict.bundle import CONFIG, PROMPTS, TOKENIZER, WEIGHTS, read_bundle
 from predict.errors import UsageError
 from predict.export import NO_INFLUENCE
+from predict.known_prompts import KnownPrompts
 from predict.model.config import ModelConfig, TextEncoderConfig
 from predict.model.text3dsam import Text3DSAM
 from predict.tokenizer import PromptTokenizer
@@ -118,13 +119,21 @@ def with_vocabulary(config: ModelConfig, size: int) -> ModelConfig:
 
 
 def write_checkpoint(
-    folder: Path, weights: Mapping[str, Tensor], config: ModelConfig, tokenizer: Tokenizer
+    folder: Path,
+    weights: Mapping[str, Tensor],
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    known: KnownPrompts | None = None,
 ) -> None:
-    """Write what ``python -m predict export`` reads: config, weights, tokenizer."""
+    """Write what ``python -m predict export`` reads: config, weights, tokenizer, and the list of
+    what the network was trained on.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     save_file({k: v.cpu().contiguous() for k, v in weights.items()}, folder / WEIGHTS)
     (folder / CONFIG).write_text(json.dumps(config.to_dict(), indent=2) + "\n")
     tokenizer.save(str(folder / TOKENIZER))
+    if known is not None:
+        (folder / PROMPTS).write_bytes(known.to_json())
 
 
 def _read_bert(folder: Path) -> dict[str, Tensor]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from predict.errors import UsageError
 from predict.json_files import read_json_table
-from predict.known_prompts import MODALITIES, KnownClass, KnownPrompts
-from train.corpus import Corpus
+from predict.known_prompts import MODALITIES, NOTHING, KnownClass, KnownPrompts
+from train.corpus import CaseEntry
 from train.phrasing import SIDED, Phrasebook
 
 MODALITY_TERMS = {
@@ -28,12 +28,10 @@ MOST_WORDINGS = 12
 Triple = tuple[str, str, int]
 
 
-def corpus_classes(corpus: Corpus) -> set[Triple]:
-    """(modality, data set, class id) of everything that occurs in a corpus."""
+def classes_of(entries: Iterable[CaseEntry]) -> set[Triple]:
+    """(modality, data set, class id) of everything that occurs in cases."""
     return {
-        (entry.modality, entry.dataset, class_id)
-        for entry in corpus.entries
-        for class_id in entry.classes
+        (entry.modality, entry.dataset, class_id) for entry in entries for class_id in entry.classes
     }
 
 
@@ -77,7 +75,7 @@ def list_prompts(phrasebook: Phrasebook, classes: Iterable[Triple]) -> KnownProm
         )
         for (name, modality), used in datasets.items()
     ]
-    return KnownPrompts(()).joined(KnownPrompts(tuple(known)))
+    return NOTHING.joined(KnownPrompts(tuple(known)))
 
 
 def _wordings(phrasebook: Phrasebook, name: str) -> tuple[str, ...]:

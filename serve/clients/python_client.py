@@ -92,7 +92,7 @@ class Client:
             progress: Called with a few words and 0..1; what it raises cancels the job.
 
         Returns:
-            The finished job: ``classes`` with id, text, voxels, presence; ``seconds``; ``warnings``.
+            The finished job: ``classes`` (id, text, voxels, presence), ``seconds``, ``warnings``.
 
         Raises:
             ServerError: It failed or was cancelled.

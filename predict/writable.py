@@ -1,0 +1,23 @@
+"""The folder that a command writes to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from predict.errors import UsageError
+
+
+def make_output_folder(folder: Path) -> None:
+    """Make a folder and try whether it can be written.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".write-test-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(f"output folder {folder}: not writable ({error.strerror})") from error
