@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import shutil
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -53,6 +54,11 @@ class Job:
     mask: Path | None = None
     viewer_mask: Path | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def folder(self) -> Path:
+        """Where its masks are."""
+        return self.image.folder / self.id
 
 
 @dataclass(frozen=True)
@@ -167,9 +173,7 @@ class JobQueue:
             ended = [j for j in self._jobs.values() if j.image is job.image and j.state in ENDED]
             for old in ended[: -self._limits.results]:
                 del self._jobs[old.id]
-                for path in (old.mask, old.viewer_mask):
-                    if path is not None:
-                        path.unlink(missing_ok=True)
+                shutil.rmtree(old.folder, ignore_errors=True)
 
     def _run(self) -> None:
         while True:
@@ -218,11 +222,10 @@ class JobQueue:
         return engine
 
     def _write(self, job: Job, result: Result) -> None:
-        folder = job.image.folder / job.id
-        folder.mkdir(mode=0o700)
+        job.folder.mkdir(mode=0o700)
         name = formats.mask_name(Path(job.image.name), result.volume)
-        job.mask = result.save(folder / name)
-        job.viewer_mask = folder / "viewer-mask.nii.gz"
+        job.mask = result.save(job.folder / name)[0]
+        job.viewer_mask = job.folder / "viewer-mask.nii.gz"
         write_viewer_mask(result.labels, result.volume, job.viewer_mask)
         job.result = Summary(result.prompts, result.seconds, result.warnings)
 
