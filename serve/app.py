@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -16,9 +15,9 @@ from serve.engine import Engine
 from serve.images import ImageStore
 from serve.jobs import JobQueue
 from serve.library import Library
-from serve.limits import Limits
 from serve.routes import Parts, make_router
 from serve.security import Doors
+from serve.settings import Settings
 from serve.uploads import Arrivals
 
 VERSION = "1"
@@ -27,25 +26,6 @@ DESCRIPTION = (
     '`{"error": "one line"}`. Research only, not a diagnostic device.'
 )
 _EXPIRY_SECONDS = 30.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How a server is set up.
-
-    Attributes:
-        token: What API requests must carry; None where none is asked for.
-        loopback: Whether it listens on loopback only.
-        folder: Cases the page may open.
-        limits: Bounds.
-        about: Bundle and device, for people.
-    """
-
-    token: str | None = None
-    loopback: bool = True
-    folder: Path | None = None
-    limits: Limits = field(default_factory=Limits)
-    about: Mapping[str, str] | None = None
 
 
 def create_app(engine: Engine, settings: Settings) -> FastAPI:
@@ -81,8 +61,8 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
     )
     errors.install(app)
     arrivals = Arrivals(images, settings.limits.upload_bytes)
-    parts = Parts(images, jobs, arrivals, library, settings.limits, settings.about or {})
-    make_router(app, parts, settings.token)
+    parts = Parts(images, jobs, arrivals, library, settings)
+    make_router(app, parts)
     app.add_middleware(Doors, token=settings.token, loopback=settings.loopback)
     return app
 

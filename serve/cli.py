@@ -13,9 +13,11 @@ import uvicorn
 
 from predict.api import Segmenter
 from predict.errors import UsageError
-from serve.app import Settings, create_app
+from predict.report import device_name
+from serve.app import create_app
 from serve.limits import Limits
 from serve.security import check_token, is_loopback
+from serve.settings import Settings
 
 TOKEN_VARIABLE = "TEXT3DSAM_TOKEN"
 
@@ -34,13 +36,14 @@ def start(options: Namespace) -> int:
     token = choose_token(options.token or os.environ.get(TOKEN_VARIABLE), loopback=loopback)
     listening = listen(options.host, options.port)
     with listening:
-        engine, about = _load(options.bundle, options.device)
+        engine = Segmenter.load(options.bundle, device=options.device)
         settings = Settings(
             token=token,
             loopback=loopback,
             folder=options.folder,
             limits=Limits(upload_bytes=options.max_upload_mb * 2**20),
-            about=about,
+            about=_about(engine, options.bundle),
+            known=_known(engine),
         )
         app = create_app(engine, settings)
         port = listening.getsockname()[1]
@@ -90,7 +93,16 @@ def address(host: str, port: int, token: str | None) -> str:
     return f"http://{shown}:{port}/" + (f"#token={token}" if token else "")
 
 
-def _load(bundle: Path, device: str) -> tuple[Segmenter, dict[str, str]]:
-    segmenter = Segmenter.load(bundle, device=device)
-    about = {"bundle": bundle.name, "sha256": segmenter.bundle_sha256, "device": device}
-    return segmenter, about
+def _about(segmenter: Segmenter, bundle: Path) -> dict[str, str]:
+    return {
+        "bundle": bundle.name,
+        "bundle SHA-256": segmenter.bundle_sha256,
+        "device": device_name(segmenter.predictor.device),
+    }
+
+
+def _known(segmenter: Segmenter) -> dict[str, tuple[str, ...]]:
+    known = segmenter.known_prompts
+    if known is None:
+        return {}
+    return {m: tuple(c.name for c in known.of(m)) for m in known.modalities}

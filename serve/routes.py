@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +16,6 @@ from serve.files import SUFFIXES
 from serve.images import ImageStore, KeptImage
 from serve.jobs import Job, JobQueue
 from serve.library import Library
-from serve.limits import Limits
 from serve.schemas import (
     About,
     CaseList,
@@ -27,11 +25,13 @@ from serve.schemas import (
     ImageList,
     JobAnswer,
     JobRequest,
+    Known,
     OpenCase,
     State,
     Token,
 )
 from serve.security import COOKIE, same_token
+from serve.settings import Settings
 from serve.uploads import Arrivals
 
 STATIC = Path(__file__).parent / "static"
@@ -46,14 +46,14 @@ class Parts:
     jobs: JobQueue
     arrivals: Arrivals
     library: Library | None
-    limits: Limits
-    about: Mapping[str, str]
+    settings: Settings
 
 
-def make_router(app: FastAPI, parts: Parts, token: str | None) -> None:
+def make_router(app: FastAPI, parts: Parts) -> None:
     """Add the page and all endpoints to an application."""
     api = APIRouter(prefix="/api", responses=_errors(401, 403, 421))
-    _add_about(api, parts, token)
+    _add_about(api, parts)
+    _add_folder(api, parts)
     _add_images(api, parts)
     _add_jobs(api, parts)
     app.include_router(api)
@@ -73,14 +73,14 @@ def _file(summary: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": summary, "content": {_NIFTI: {"schema": schema}}}}
 
 
-def _add_about(api: APIRouter, parts: Parts, token: str | None) -> None:
+def _add_about(api: APIRouter, parts: Parts) -> None:
     @api.get("/about", tags=["server"])
     def about() -> About:
         """What this server runs and accepts."""
-        limits = parts.limits
+        limits = parts.settings.limits
         return About(
             version="1",
-            network=dict(parts.about),
+            network=dict(parts.settings.about),
             suffixes=list(SUFFIXES),
             upload_bytes=limits.upload_bytes,
             images=limits.images,
@@ -92,15 +92,23 @@ def _add_about(api: APIRouter, parts: Parts, token: str | None) -> None:
     @api.post("/login", status_code=204, tags=["server"], responses=_errors(400, 422))
     def login(given: Token, response: Response) -> None:
         """Exchange the token for a cookie, for the page; programs send it as a bearer header."""
-        if token is not None and not same_token(given.token, token):
-            raise RefusalError(401, "token: expected the one printed at the server's start")
+        token = parts.settings.token
         if token is not None:
+            if not same_token(given.token, token):
+                raise RefusalError(401, "token: expected the one printed at the server's start")
             response.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/")
 
+    @api.get("/prompts", tags=["server"])
+    def prompts() -> Known:
+        """Structures the network was trained on, by modality; empty if the bundle does not tell."""
+        return Known(structures={m: list(names) for m, names in parts.settings.known.items()})
+
+
+def _add_folder(api: APIRouter, parts: Parts) -> None:
     @api.get("/cases", tags=["folder"], responses=_errors(404))
     def cases() -> CaseList:
         """Cases of the served folder."""
-        found, complete = _library(parts).cases(parts.limits.listed)
+        found, complete = _library(parts).cases(parts.settings.limits.listed)
         return CaseList(cases=found, complete=complete)
 
     @api.post(

@@ -34,6 +34,12 @@ class About(BaseModel):
     folder: bool = Field(description="Whether a folder of cases is served")
 
 
+class Known(BaseModel):
+    """What may be asked for with some hope."""
+
+    structures: dict[str, list[str]] = Field(description="Modality -> names")
+
+
 class CaseList(BaseModel):
     """Cases of the served folder."""
 

@@ -37,6 +37,7 @@ async function call(method, path, body) {
 
 export const login = (token) => call("POST", "/login", { token });
 export const about = () => call("GET", "/about");
+export const prompts = () => call("GET", "/prompts");
 export const cases = () => call("GET", "/cases");
 export const openCase = (name, series) => call("POST", "/cases/open", { case: name, series });
 export const removeImage = (id) => call("DELETE", `/images/${id}`);

@@ -2,11 +2,12 @@
 
 import * as api from "./api.js";
 import { showClasses } from "./classes.js";
+import { Known } from "./known.js";
 import { Viewer } from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
 const POLL_MS = 300;
-const state = { image: null, job: null, running: null, retry: null, limits: null };
+const state = { image: null, job: null, running: null, retry: null, limits: null, known: null };
 const viewer = new Viewer($("canvas"), (place) => ($("place").textContent = place));
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -87,6 +88,7 @@ async function showImage(image) {
   const windows = Viewer.windows(image);
   $("window").replaceChildren(...Object.keys(windows).map((name) => new Option(name)));
   $("window").disabled = Object.keys(windows).length < 2;
+  state.known?.show(image.modality);
   if (image.warnings.length) say(image.warnings.join(" "));
   if (before) await api.removeImage(before.id).catch(() => {});
 }
@@ -150,6 +152,11 @@ async function showResult(job) {
   say(`${found.length} of ${job.classes.length} found.`);
   const fresh = found.at(-1);
   if (fresh) viewer.goTo(fresh.id);
+}
+
+function addPrompt(name) {
+  const lines = $("prompts").value.split("\n").map((line) => line.trim()).filter(Boolean);
+  if (!lines.includes(name)) $("prompts").value = [...lines, name].join("\n");
 }
 
 function showDetails(job) {
@@ -275,6 +282,8 @@ async function start() {
   await signInByAddress();
   state.limits = await api.about();
   $("file").accept = state.limits.suffixes.flatMap((s) => (s === ".nii.gz" ? [s, ".gz"] : [s])).join();
+  const { structures } = await api.prompts();
+  state.known = new Known($("known"), structures, addPrompt);
   if (!state.limits.folder) return;
   const { cases, complete } = await api.cases();
   $("case").replaceChildren(...cases.map((name) => new Option(name)));

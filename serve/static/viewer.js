@@ -25,10 +25,11 @@ export class Viewer {
     this.nv = new niivue.Niivue({
       backColor: [0, 0, 0, 1],
       crosshairColor: [0.55, 0.75, 0.95, 0.7],
-      crosshairWidth: 1,
+      crosshairWidth: 0.6,
       crosshairGap: 6,
       fontColor: [0.85, 0.89, 0.93, 1],
       isRadiologicalConvention: true,
+      showAllOrientationMarkers: true,
       show3Dcrosshair: false,
       isOrientCube: false,
       dragAndDropEnabled: false,

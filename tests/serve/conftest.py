@@ -17,8 +17,9 @@ from starlette.testclient import TestClient
 from predict.errors import UsageError
 from predict.result import PromptResult, Result
 from predict.volumes import Volume
-from serve.app import Settings, create_app
+from serve.app import create_app
 from serve.cli import listen
+from serve.settings import Settings
 
 BRIGHT = {"bright": 200, "grey": 100}
 

@@ -7,7 +7,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from predict.errors import UsageError
-from serve.app import Settings, create_app
+from serve.app import create_app
+from serve.settings import Settings
 from tests.serve.conftest import FakeSegmenter, put
 
 

@@ -21,8 +21,9 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.testclient import TestClient
 
-from serve.app import Settings, create_app
+from serve.app import create_app
 from serve.limits import Limits
+from serve.settings import Settings
 from tests.serve.conftest import FakeSegmenter, put, running, write_scan
 
 FAST = settings(

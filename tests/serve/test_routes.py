@@ -9,8 +9,9 @@ import pytest
 import SimpleITK
 from starlette.testclient import TestClient
 
-from serve.app import Settings, create_app
+from serve.app import create_app
 from serve.limits import Limits
+from serve.settings import Settings
 from tests.serve.conftest import FakeSegmenter, put, wait, write_scan
 
 

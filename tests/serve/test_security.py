@@ -6,8 +6,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from predict.errors import UsageError
-from serve.app import Settings, create_app
+from serve.app import create_app
 from serve.security import COOKIE, check_token, is_loopback, same_token
+from serve.settings import Settings
 from tests.serve.conftest import FakeSegmenter
 
 TOKEN = "a-long-enough-token"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from serve.app import Settings
 from serve.clients import python_client
 from serve.clients.python_client import Client, ServerError
+from serve.settings import Settings
 from tests.serve.conftest import running
 
 TOKEN = "a-long-enough-token"
