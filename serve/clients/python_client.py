@@ -56,6 +56,10 @@ class Client:
         """What the server runs and accepts."""
         return self._json("GET", "/about")
 
+    def images(self) -> list[dict[str, Any]]:
+        """Images the server keeps."""
+        return list(self._json("GET", "/images")["images"])
+
     def upload(self, path: str | Path, *, series: str | None = None) -> dict[str, Any]:
         """Send an image file and return its facts, ``id`` among them.
 

@@ -41,6 +41,7 @@ export const prompts = () => call("GET", "/prompts");
 export const cases = () => call("GET", "/cases");
 export const openCase = (name, series) => call("POST", "/cases/open", { case: name, series });
 export const removeImage = (id) => call("DELETE", `/images/${id}`);
+export const removeOnLeaving = (id) => fetch(`/api/images/${id}`, { method: "DELETE", keepalive: true });
 export const submit = (job) => call("POST", "/jobs", job);
 export const job = (id) => call("GET", `/jobs/${id}`);
 export const cancel = (id) => call("DELETE", `/jobs/${id}`);

@@ -1,5 +1,7 @@
 // The structures the network was trained on: a click adds one to the prompts.
 
+const SPOKEN = { MR: "MRI", US: "ultrasound", Microscopy: "microscopy" };
+
 /** `structures`: modality -> names; `add(name)` is called for a click. */
 export class Known {
   constructor(box, structures, add) {
@@ -38,7 +40,7 @@ export class Known {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = this.modality ? name : `${name} · ${modality}`;
-    button.addEventListener("click", () => this.add(`${name} in ${modality}`));
+    button.addEventListener("click", () => this.add(`${name} in ${SPOKEN[modality] ?? modality}`));
     item.append(button);
     return item;
   }

@@ -81,6 +81,7 @@ async function showImage(image) {
   state.image = image;
   const [d, h, w] = image.shape;
   const spacing = image.spacing.map((value) => +value.toFixed(2)).join(" × ");
+  $("facts").dataset.image = image.id;
   $("fact-name").textContent = image.name;
   $("fact-text").textContent =
     `${image.modality ? `${image.modality}, ` : ""}${w} × ${h} × ${d} voxels of ${spacing} mm`;
@@ -264,6 +265,12 @@ function listen() {
   $("outline").addEventListener("change", () => viewer.setOutline($("outline").checked));
   $("window").addEventListener("change", () => {
     viewer.setWindow(Viewer.windows(state.image)[$("window").value]);
+  });
+  addEventListener("pagehide", () => {
+    if (state.image) api.removeOnLeaving(state.image.id);
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
   });
   $("views").addEventListener("click", (event) => {
     const chosen = event.target.closest("button");
