@@ -77,6 +77,7 @@ async function showImage(image) {
   const before = state.image;
   progress("drawing", 1);
   forgetResult();
+  $("place").textContent = "";
   await viewer.show(image, api.imageUrl(image.id));
   state.image = image;
   const [d, h, w] = image.shape;
@@ -88,7 +89,9 @@ async function showImage(image) {
   $("facts").hidden = false;
   const windows = Viewer.windows(image);
   $("window").replaceChildren(...Object.keys(windows).map((name) => new Option(name)));
-  $("window").disabled = Object.keys(windows).length < 2;
+  $("windows").hidden = Object.keys(windows).length < 2;
+  $("source").open = false;
+  $("source-title").textContent = "Open another image";
   state.known?.show(image.modality);
   if (image.warnings.length) say(image.warnings.join(" "));
   if (before) await api.removeImage(before.id).catch(() => {});
@@ -182,7 +185,9 @@ async function remove() {
     forgetResult();
     viewer.clear();
     $("facts").hidden = true;
-    $("window").disabled = true;
+    $("windows").hidden = true;
+    $("source").open = true;
+    $("source-title").textContent = "Choose an image";
     $("place").textContent = "";
     say("Removed, with its masks.");
   });

@@ -25,15 +25,17 @@ export class Viewer {
     this.nv = new niivue.Niivue({
       backColor: [0, 0, 0, 1],
       crosshairColor: [0.55, 0.75, 0.95, 0.7],
-      crosshairWidth: 0.6,
+      crosshairWidth: 0.25,
+      crosshairWidthUnit: "percent",
       crosshairGap: 6,
-      fontColor: [0.85, 0.89, 0.93, 1],
+      fontColor: [0.95, 0.75, 0.35, 1],
       isRadiologicalConvention: true,
       showAllOrientationMarkers: true,
       show3Dcrosshair: false,
       isOrientCube: false,
       dragAndDropEnabled: false,
       multiplanarShowRender: niivue.SHOW_RENDER.ALWAYS,
+      multiplanarLayout: niivue.MULTIPLANAR_TYPE.GRID,
       multiplanarPadPixels: 6,
       renderOverlayBlend: 1,
       loadingText: "",
@@ -125,7 +127,9 @@ export class Viewer {
     if (!mask) return;
     const voxel = centralVoxel(mask.img, mask.hdr.dims, id);
     if (!voxel) return;
-    this.nv.scene.crosshairPos = this.nv.vox2frac(voxel, 1);
+    const place = [...voxel, 1];
+    const mm = mask.hdr.affine.slice(0, 3).map((row) => row.reduce((sum, v, i) => sum + v * place[i], 0));
+    this.nv.scene.crosshairPos = this.nv.mm2frac(mm);
     this.nv.createOnLocationChange();
     this.nv.drawScene();
   }
