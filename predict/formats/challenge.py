@@ -8,7 +8,7 @@ from pathlib import Path
 from predict.archive import DAMAGE, read_header, read_numbers
 from predict.cases import check_spacing
 from predict.errors import CaseError
-from predict.formats.itk import check_size
+from predict.formats.sizes import check_size
 from predict.npz import default_limit, read_spacing
 from predict.volumes import Volume
 

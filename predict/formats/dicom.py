@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from predict.errors import CaseError, UsageError
 from predict.formats.dicom_files import open_files, read_header
-from predict.formats.itk import check_size, read_pixels
 from predict.formats.series import Series
+from predict.formats.sizes import check_size
 from predict.formats.slices import Stack, stack_slices
 from predict.npz import one_line
 from predict.volumes import Volume
@@ -56,7 +56,9 @@ def _read_slices(slices: Slices) -> Volume:
     )
     shape = (len(slices), int(first.Rows), int(first.Columns))
     check_size(shape[::-1])
-    planes = (_decode(*slices[index], frames=1)[0] for index in stack.order)
+    planes = (
+        _rescaled(_decode(*slices[index], frames=1)[0], headers[index]) for index in stack.order
+    )
     sorted_headers = tuple(headers[index] for index in stack.order)
     return _volume(sorted_headers, first, _stacked(planes, shape), stack, None)
 
@@ -71,10 +73,12 @@ def _read_frames(path: Path, header: Dataset) -> Volume:
         )
     shared = header.get("SharedFunctionalGroupsSequence") or [None]
 
-    def find(index: int, group: str) -> Any:
+    def find(index: int, group: str, *, required: bool = True) -> Any:
         for holder in (frames[index], shared[0]):
             if holder is not None and group in holder:
                 return holder[group][0]
+        if not required:
+            return None
         raise CaseError(f"frame {index + 1}: expected {group}, received none")
 
     count = len(frames)
@@ -92,7 +96,8 @@ def _read_frames(path: Path, header: Dataset) -> Volume:
     stack = stack_slices(np.array(positions), np.array(orientations[0]))
     pixels = _decode(path, header, frames=count)
     measures = find(0, "PixelMeasuresSequence")
-    array = _stacked((pixels[index] for index in stack.order), shape)
+    rules = [find(i, "PixelValueTransformationSequence", required=False) for i in range(count)]
+    array = _stacked((_rescaled(pixels[i], rules[i] or header) for i in stack.order), shape)
     return _volume((header,), measures, array, stack, stack.order)
 
 
@@ -106,7 +111,9 @@ def _volume(
     down, across = _numbers(measures, "PixelSpacing", 2)
     depth = stack.gap
     if depth is None:
-        depth = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1)
+        # SpacingBetweenSlices may be negative: the direction of counting.
+        told = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1
+        depth = abs(float(told))
     first = headers[0]
     inverted = str(first.get("PhotometricInterpretation")) == "MONOCHROME1"
     return Volume(
@@ -125,16 +132,37 @@ def _volume(
 
 
 def _decode(path: Path, header: Dataset, frames: int) -> np.ndarray:
+    """Pixels of one file, (frames, rows, columns), as stored."""
+    import pydicom
+
+    syntax = getattr(header.file_meta, "TransferSyntaxUID", None)
     try:
-        pixels = read_pixels(path)
-    except CaseError as error:
-        syntax = getattr(header.file_meta, "TransferSyntaxUID", None)
+        pixels = pydicom.dcmread(path, force=True).pixel_array
+    except MemoryError:
+        raise
+    except Exception as error:  # pixels of an unknown sender can break a decoder in any way
         name = syntax.name if syntax else "unknown"
-        raise CaseError(f"transfer syntax {name}: {error}") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CaseError(f"transfer syntax {name} cannot be decoded ({reason})") from error
     expected = (frames, int(header.Rows), int(header.Columns))
-    if pixels.shape != expected:
+    if pixels.size != np.prod(expected):
         raise CaseError(f"expected pixels of shape {expected}, received {pixels.shape}")
-    return pixels
+    return np.asarray(pixels.reshape(expected))
+
+
+def _rescaled(pixels: np.ndarray, rule: Dataset) -> np.ndarray:
+    """Stored values times RescaleSlope plus RescaleIntercept: integers if both are whole."""
+    slope, intercept = (
+        _numbers({key: [rule.get(key, default)]}, key, 1)[0]
+        for key, default in (("RescaleSlope", 1), ("RescaleIntercept", 0))
+    )
+    if slope.is_integer() and intercept.is_integer():
+        if (slope, intercept) == (1, 0):
+            return pixels
+        whole = pixels.astype(np.int64) * int(slope) + int(intercept)
+        short = whole.min() >= -(2**15) and whole.max() < 2**15
+        return whole.astype(np.int16 if short else np.int32)
+    return (pixels * np.float64(slope) + intercept).astype(np.float32)
 
 
 def _stacked(planes: Iterable[np.ndarray], shape: tuple[int, int, int]) -> np.ndarray:
@@ -212,9 +240,10 @@ def _check_grey(header: Dataset) -> None:
         raise CaseError(f"expected one grey value per pixel, received {kind}")
 
 
-def _numbers(header: Dataset, key: str, count: int) -> list[float]:
-    value = header.get(key)
+def _numbers(header: Mapping[str, Any] | Dataset, key: str, count: int) -> list[float]:
+    value = None
     try:
+        value = header.get(key)
         numbers = [float(v) for v in value] if value is not None else []
     except (TypeError, ValueError):
         numbers = []

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MAX_FILES = 50_000
 COPY_BYTES = 2**20
 NOT_PIXELS = {"SEG", "RTDOSE", "PR", "KO", "SR", "RTSTRUCT", "REG"}
+COUNTS = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")
 HEADERLESS = (".dcm", ".ima")
 
 
@@ -48,9 +49,12 @@ def read_header(path: Path) -> Dataset | None:
         header = pydicom.dcmread(
             path, stop_before_pixels=True, force=path.suffix.lower() in HEADERLESS
         )
-        if not header.get("Rows") or not header.get("Columns") or "SOPInstanceUID" not in header:
-            return None
-        return None if header.get("Modality") in NOT_PIXELS else header
+        # Looked at here, where a value that is no number does no harm.
+        counts = [int(header.get(key) or 1) for key in COUNTS]
+        [float(value) for value in header.get("ImageOrientationPatient") or ()]
+        image = "Rows" in header and "Columns" in header and "SOPInstanceUID" in header
+        wanted = image and min(counts) > 0 and header.get("Modality") not in NOT_PIXELS
+        return header if wanted else None
     except Exception:
         # A file of an unknown sender can break the parser in almost any way.
         return None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from predict.errors import CaseError
+from predict.formats.blocks import read_block
 from predict.formats.detached import check_inside
-from predict.formats.itk import read_grid
+from predict.formats.sizes import check_size
 from predict.volumes import Volume
 
 MAX_HEADER = 2**20
@@ -19,8 +21,33 @@ GEOMETRY = (
     *("space", "space dimension", "space directions", "space origin", "space units"),
     *("spacings", "axis mins", "axis maxs", "centers", "centerings", "measurement frame", "units"),
 )
-# Spaces whose axes are the patient's.
-ANATOMICAL = ("left", "right", "lps", "ras", "las")
+# Sign of each axis of the file's space in LPS; other spaces have no patient.
+SPACES = {
+    name: signs
+    for signs, names in {
+        (1, 1, 1): ("left-posterior-superior", "lps"),
+        (-1, -1, 1): ("right-anterior-superior", "ras"),
+        (1, -1, 1): ("left-anterior-superior", "las"),
+    }.items()
+    for name in names
+}
+ENCODINGS = {"raw": "raw", "gzip": "zlib", "gz": "zlib", "bzip2": "bzip2", "bz2": "bzip2"}
+READ_TYPES = {
+    name: code
+    for code, names in {
+        "i1": "signed char|int8",
+        "u1": "uchar|unsigned char|uint8",
+        "i2": "short|short int|signed short|signed short int|int16",
+        "u2": "ushort|unsigned short|unsigned short int|uint16",
+        "i4": "int|signed int|int32",
+        "u4": "uint|unsigned int|uint32",
+        "i8": "longlong|long long|long long int|signed long long|signed long long int|int64",
+        "u8": "ulonglong|unsigned long long|unsigned long long int|uint64",
+        "f4": "float",
+        "f8": "double",
+    }.items()
+    for name in names.split("|")
+}
 TISSUE = "SCT^85756007^Tissue"
 TERMINOLOGY = (
     "TerminologyEntry:Segmentation category and type - 3D Slicer General Anatomy list"
@@ -34,24 +61,32 @@ def read_nrrd(path: Path) -> Volume:
     Raises:
         CaseError: It cannot be used.
     """
-    fields = _read_fields(path)
-    for key in ("data file", "datafile"):
-        if key in fields:
-            check_inside(path, fields[key])
-    grid = read_grid(path)
-    space = fields.get("space", "").lower()
-    oriented = space.startswith(ANATOMICAL)
+    fields, end = _read_header(path)
+    size = [int(number) for number in _words(fields, "sizes")]
+    vectors = re.findall(r"\([^)]*\)|none", fields.get("space directions", ""))
+    if len(size) == 4 and (vectors[:1] == ["none"] or not _domain(fields, 0)):
+        check_size(size[1:], size[0])
+        raise CaseError("expected three axes, received four")
+    check_size(size)
+    if len(size) > 3:
+        raise CaseError(f"expected three axes, received {len(size)}")
+    data, start = _place(path, fields, end)
+    array = read_block(
+        data, start, _packing(fields), (size[2], size[1], size[0]), _data_type(fields)
+    )
+    space = SPACES.get(fields.get("space", "").lower().replace(" ", "-"))
+    spacing, origin, direction = _read_geometry(fields, vectors, space)
     warning = "the file does not tell its orientation: its axes are taken as they are"
     return Volume(
-        array=grid.array,
-        spacing=grid.spacing,
-        origin=grid.origin,
-        direction=grid.direction,
+        array=array,
+        spacing=spacing,
+        origin=origin,
+        direction=direction,
         kind="nrrd",
-        oriented=oriented,
+        oriented=space is not None,
         extra={
             "geometry": tuple(f"{key}: {fields[key]}" for key in GEOMETRY if key in fields),
-            "warnings": () if oriented else (warning,),
+            "warnings": () if space is not None else (warning,),
         },
     )
 
@@ -135,16 +170,93 @@ def _segment_fields(
     return lines
 
 
-def _read_fields(path: Path) -> dict[str, str]:
+def _read_header(path: Path) -> tuple[dict[str, str], int]:
+    """Fields by their names in lower case, and where the header ends (after an empty line)."""
+    fields: dict[str, str] = {}
     with path.open("rb") as file:
-        start = file.read(MAX_HEADER)
-    if not start.startswith(b"NRRD"):
-        raise CaseError("expected a NRRD header, received something else")
-    fields = {}
-    for line in start.splitlines()[1:]:
-        if not line.strip():
-            break
-        key, colon, value = line.decode("utf-8", "replace").partition(":")
-        if colon and not value.startswith("="):
-            fields[key.strip().lower()] = value.strip()
-    return fields
+        if not file.readline(80).startswith(b"NRRD"):
+            raise CaseError("expected a NRRD header, received something else")
+        while file.tell() < MAX_HEADER and (line := file.readline(MAX_HEADER)).strip():
+            key, colon, value = line.decode("utf-8", "replace").partition(":")
+            if colon and not value.startswith("=") and not key.startswith("#"):
+                fields[key.strip().lower()] = value.strip()
+        return fields, file.tell()
+
+
+def _place(path: Path, fields: Mapping[str, str], end: int) -> tuple[Path, int]:
+    """The file with the voxels, and where in it they start; -1: they are its end."""
+    names = [fields[key] for key in ("data file", "datafile") if key in fields]
+    if names:
+        check_inside(path, names[0])
+        path, end = path.parent / names[0], 0
+    if any(fields.get(key, "0") != "0" for key in ("line skip", "lineskip")):
+        raise CaseError("expected no line skip, received one")
+    skip = fields.get("byte skip", fields.get("byteskip", "0"))
+    if skip == "-1" and _packing(fields) == "raw":
+        return path, -1
+    if not skip.isascii() or not skip.isdigit() or (skip != "0" and _packing(fields) != "raw"):
+        raise CaseError(f"expected a number as byte skip of raw voxels, received {skip}")
+    return path, end + int(skip)
+
+
+def _packing(fields: Mapping[str, str]) -> str:
+    encoding = fields.get("encoding", "").lower()
+    if encoding not in ENCODINGS:
+        raise CaseError(f"expected encoding raw, gzip or bzip2, received {encoding or 'none'}")
+    return ENCODINGS[encoding]
+
+
+def _data_type(fields: Mapping[str, str]) -> np.dtype[np.generic]:
+    name = " ".join(fields.get("type", "").lower().split()).removesuffix("_t")
+    code = READ_TYPES.get(name)
+    if code is None:
+        raise CaseError(f"expected numbers as type, received {name or 'none'}")
+    endian = fields.get("endian", "").lower()
+    if endian not in ("little", "big") and not code.endswith("1"):
+        raise CaseError(f"expected endian little or big, received {endian or 'none'}")
+    return np.dtype(code).newbyteorder(">" if endian == "big" else "<")
+
+
+def _read_geometry(
+    fields: Mapping[str, str], vectors: list[str], space: tuple[int, int, int] | None
+) -> tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, ...]]:
+    """Spacing, origin and direction, in LPS."""
+    origin = np.zeros(3)
+    if vectors:
+        columns = np.stack([_numbers(vector, 3) for vector in vectors], axis=1)
+        if columns.shape != (3, 3):
+            raise CaseError(f"expected three space directions, received {len(vectors)}")
+        if "space origin" in fields:
+            origin = _numbers(fields["space origin"], 3)
+    else:
+        columns = np.diag(_numbers(fields.get("spacings", "1 1 1"), 3))
+    signs = np.array(space or (1, 1, 1))
+    sizes = np.linalg.norm(columns, axis=0)
+    if not sizes.all():
+        raise CaseError("expected space directions of some length, received 0")
+    x, y, z = sizes.tolist()
+    i, j, k = (origin * signs).tolist()
+    return (x, y, z), (i, j, k), tuple((columns * signs[:, None] / sizes).ravel().tolist())
+
+
+def _numbers(text: str, count: int) -> np.ndarray:
+    try:
+        numbers = np.array([float(word) for word in re.split(r"[(),\s]+", text) if word])
+    except ValueError:
+        numbers = np.empty(0)
+    if len(numbers) != count or not np.isfinite(numbers).all():
+        raise CaseError(f"expected {count} numbers, received {text}")
+    return numbers
+
+
+def _words(fields: Mapping[str, str], key: str) -> list[str]:
+    words = fields.get(key, "").split()
+    if not words or not all(word.isascii() and word.isdigit() for word in words):
+        raise CaseError(f"expected numbers as {key}, received {' '.join(words) or 'none'}")
+    return words
+
+
+def _domain(fields: Mapping[str, str], axis: int) -> bool:
+    """Whether an axis is one of space or time, as far as the file says."""
+    kinds = fields.get("kinds", "").lower().split()
+    return axis >= len(kinds) or kinds[axis] in ("domain", "space", "time", "list", "???", "none")

@@ -53,8 +53,13 @@ def read_volume(path: Path, *, series: str | None = None) -> Volume:
     try:
         volume = _read(path, series)
         _check_values(volume.array)
+        _check_geometry(volume)
     except CaseError as error:
         raise CaseError(one_line(f"{path.name}: {error}"), shape=error.shape) from error
+    except ImportError as error:
+        raise UsageError(
+            f"{path.name}: this format needs {error.name}: pip install -r requirements.txt"
+        ) from error
     except MemoryError as error:
         raise CaseError(one_line(f"{path.name}: does not fit into memory")) from error
     except OSError as error:
@@ -118,3 +123,15 @@ def _check_values(array: np.ndarray) -> None:
         raise CaseError(f"expected real numbers, received {array.dtype}", shape=array.shape)
     if array.dtype.kind == "f" and not any(np.isfinite(plane).any() for plane in array):
         raise CaseError("expected finite values, received none", shape=array.shape)
+
+
+def _check_geometry(volume: Volume) -> None:
+    numbers = np.array([*volume.spacing, *volume.origin, *volume.direction])
+    if not np.isfinite(numbers).all() or min(volume.spacing) <= 0:
+        raise CaseError(
+            f"expected positive voxel sizes and a finite place, received {volume.spacing} mm at "
+            f"{volume.origin}",
+            shape=volume.array.shape,
+        )
+    if abs(np.linalg.det(np.reshape(volume.direction, (3, 3)))) < 1e-6:
+        raise CaseError("expected a grid with three directions", shape=volume.array.shape)

@@ -9,7 +9,7 @@ import numpy as np
 from predict.errors import CaseError
 
 # Positions are often rounded; a missing slice doubles a gap.
-UNEVEN = 0.1
+UNEVEN = 0.2
 TILT_DEGREES = 0.5
 DUPLICATE_MM = 1e-3
 

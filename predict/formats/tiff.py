@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from predict.errors import CaseError
-from predict.formats.itk import check_size
+from predict.formats.sizes import check_size
 from predict.volumes import Volume
 
 DESCRIPTION, X_RESOLUTION, Y_RESOLUTION, UNIT = 270, 282, 283, 296
@@ -36,12 +35,12 @@ def read_tiff(path: Path) -> Volume:
         CaseError: It cannot be used.
     """
     try:
-        # A large page is bounded by check_size.
-        with warnings.catch_warnings(), Image.open(path, formats=["TIFF"]) as image:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path, formats=["TIFF"]) as image:
             return _read(image)
-    except (OSError, EOFError, SyntaxError, Image.DecompressionBombError, KeyError) as error:
-        raise CaseError(f"not readable ({error})") from error
+    except (CaseError, MemoryError):
+        raise
+    except Exception as error:  # tags of an unknown sender can break the library in any way
+        raise CaseError(f"not readable ({type(error).__name__}: {error})") from error
 
 
 def write_tiff(labels: np.ndarray, volume: Volume, path: Path) -> None:

@@ -112,9 +112,9 @@ def _write_plain(labels: np.ndarray, volume: Volume, path: Path, ending: str) ->
 
             write_nifti(labels, volume, partial)
         elif ending == ".mha":
-            from predict.formats.itk import write_grid
+            from predict.formats.metaimage import write_metaimage
 
-            write_grid(labels, volume, partial)
+            write_metaimage(labels, volume, partial)
         else:
             from predict.formats.tiff import write_tiff
 

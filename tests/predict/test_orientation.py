@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from predict.bundle import load_bundle
+from predict.labels import fuse_labels
 from predict.orientation import axis_order, canonical_spacing, from_canonical, to_canonical
+from predict.segmenter import Segmenter
 from predict.volumes import Volume
+from predict.windows import choose_windows, prepare
 
 ANATOMY = np.random.default_rng(0).integers(-1000, 1000, (3, 4, 5)).astype(np.int16)
 MASK = (ANATOMY > 300).astype(np.uint8)
@@ -85,3 +91,44 @@ def test_an_image_without_orientation_keeps_its_order() -> None:
     np.testing.assert_array_equal(to_canonical(image)[0], ANATOMY)
     np.testing.assert_array_equal(from_canonical(MASK, image), MASK)
     assert canonical_spacing(image) == (1, 2, 3)
+
+
+@pytest.fixture(scope="module")
+def segment(tiny_bundle: Path) -> Callable[[Volume], np.ndarray]:
+    """From a volume to labels in its own order."""
+    segmenter = Segmenter(load_bundle(tiny_bundle), torch.device("cpu"))
+
+    def run(image: Volume) -> np.ndarray:
+        array = prepare(image, choose_windows(image, ["liver"])[0])
+        segmenter.set_image(array)
+        views = segmenter.predict(["liver"], [1]).views
+        return from_canonical(fuse_labels(views, array.shape), image)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def large() -> np.ndarray:
+    """An anatomy whose axes differ clearly in length."""
+    return np.random.default_rng(3).integers(-1000, 1000, (24, 40, 20)).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def expected(
+    segment: Callable[[Volume], np.ndarray], store: Callable[..., Any], large: np.ndarray
+) -> np.ndarray:
+    """The mask of the anatomy stored in canonical order."""
+    mask = segment(volume(store(large, ((0, 1, 2), (False,) * 3), OBLIQUE)))
+    assert 0 < np.count_nonzero(mask) < mask.size
+    return mask
+
+
+def test_the_network_gives_the_same_mask_voxel_for_voxel_in_all_48_orders(
+    segment: Callable[[Volume], np.ndarray],
+    store: Callable[..., Any],
+    order: Any,
+    large: np.ndarray,
+    expected: np.ndarray,
+) -> None:
+    result = segment(volume(store(large, order, OBLIQUE)))
+    np.testing.assert_array_equal(result, store(expected, order, OBLIQUE).array)

@@ -73,7 +73,7 @@ def base_dataset(path: Path, storage: str, **fields: Any) -> FileDataset:
     dataset.SOPClassUID = storage
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     values = {
-        "PatientID": "P1", "PatientName": "Test", "PatientBirthDate": "", "PatientSex": "",
+        "PatientID": "P1", "PatientName": "Test^A", "PatientBirthDate": "", "PatientSex": "",
         "StudyInstanceUID": "1.2.3", "StudyDate": "20260101", "StudyTime": "120000",
         "StudyID": "1", "AccessionNumber": "", "ReferringPhysicianName": "", "Modality": "CT",
         "SeriesInstanceUID": "1.2.3.4", "SeriesNumber": 1, "SeriesDescription": "abdomen",
@@ -114,22 +114,22 @@ def write_series() -> Callable[..., Path]:
             path = folder / f"{prefix}{(index * 7) % 11:03d}-{index}.dcm"
             shift = np.tan(np.radians(tilt)) * gap * index * turn[:, 1]
             position = origin + turn[:, 2] * gap * index + shift
-            dataset = base_dataset(
-                path,
-                CTImageStorage,
-                Rows=plane.shape[0],
-                Columns=plane.shape[1],
-                PixelSpacing=[0.9, 0.7],
-                SliceThickness=gap,
-                ImagePositionPatient=[f"{v:.10g}" for v in position],
-                ImageOrientationPatient=[f"{v:.10g}" for v in turn.T[:2].ravel()],
-                RescaleSlope=1,
-                RescaleIntercept=-1024,
-                RescaleType="HU",
-                KVP="",
-                AcquisitionNumber=1,
-                **{"InstanceNumber": index + 1, **fields},
-            )
+            values: dict[str, Any] = {
+                "Rows": plane.shape[0],
+                "Columns": plane.shape[1],
+                "PixelSpacing": [0.9, 0.7],
+                "SliceThickness": gap,
+                "ImagePositionPatient": [f"{v:.10g}" for v in position],
+                "ImageOrientationPatient": [f"{v:.10g}" for v in turn.T[:2].ravel()],
+                "RescaleSlope": 1,
+                "RescaleIntercept": -1024,
+                "RescaleType": "HU",
+                "KVP": "",
+                "AcquisitionNumber": 1,
+                "InstanceNumber": index + 1,
+                **fields,
+            }
+            dataset = base_dataset(path, CTImageStorage, **values)
             dataset.PixelData = (plane.astype(np.int32) + 1024).astype("<u2").tobytes()
             dataset.save_as(path, enforce_file_format=True)
         return folder

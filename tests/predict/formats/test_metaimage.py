@@ -103,3 +103,31 @@ def test_a_cut_file_is_refused(tmp_path: Path, volume: Volume) -> None:
         path.write_bytes(path.read_bytes()[:-20])
         with pytest.raises(CaseError, match=r"^a\.mha: not readable"):
             read_volume(path)
+
+
+def test_simpleitk_finds_the_mask_where_the_image_is(
+    tmp_path: Path, volume: Volume, labels: np.ndarray
+) -> None:
+    read = read_volume(source(tmp_path / "a.mha", volume))
+    write_mask(labels, read, tmp_path / "m.mha", {}, {})
+    was, mask = (sitk.ReadImage(tmp_path / name) for name in ("a.mha", "m.mha"))
+    assert mask.GetSpacing() == was.GetSpacing()
+    assert mask.GetOrigin() == was.GetOrigin()
+    assert mask.GetDirection() == was.GetDirection()
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "f4", "f8"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_every_type(tmp_path: Path, dtype: str, compressed: bool) -> None:
+    array = np.arange(60).reshape(3, 4, 5).astype(dtype)
+    sitk.WriteImage(sitk.GetImageFromArray(array), tmp_path / "a.mha", compressed)
+    read = read_volume(tmp_path / "a.mha").array
+    np.testing.assert_array_equal(read, array)
+    assert read.dtype == array.dtype
+
+
+def test_big_endian(tmp_path: Path, volume: Volume) -> None:
+    path = source(tmp_path / "a.mhd", volume)
+    path.write_text(path.read_text().replace("MSB = False", "MSB = True"))
+    (tmp_path / "a.raw").write_bytes(volume.array.astype(">i2").tobytes())
+    np.testing.assert_array_equal(read_volume(path).array, volume.array)

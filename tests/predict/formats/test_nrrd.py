@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -162,3 +163,50 @@ def test_a_cut_file_is_refused(tmp_path: Path, volume: Volume, encoding: str) ->
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(CaseError, match=r"^a\.nrrd: not readable"):
         read_volume(path)
+
+
+def test_a_size_that_no_memory_holds_is_refused_before_it_is_allocated(tmp_path: Path) -> None:
+    lines = ["NRRD0004", "type: short", "dimension: 3", "sizes: 30000 30000 30000", "endian: big"]
+    (tmp_path / "a.nrrd").write_text("\n".join([*lines, "encoding: raw", "", ""]))
+    with pytest.raises(CaseError, match=r"at most \d+ are accepted"):
+        read_volume(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize("space", [SPACE, "RAS", "left-anterior-superior"])
+@pytest.mark.parametrize("options", [{"encoding": "raw"}, {"encoding": "bzip2"}, {}], ids=str)
+def test_simpleitk_reads_the_same(
+    tmp_path: Path, volume: Volume, space: str, options: dict[str, Any]
+) -> None:
+    read = read_volume(source(tmp_path / "a.nrrd", volume, space=space, **options))
+    if options.get("encoding") == "bzip2":  # which ITK cannot read
+        np.testing.assert_array_equal(read.array, volume.array)
+        return
+    image = sitk.ReadImage(tmp_path / "a.nrrd")
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), read.array)
+    np.testing.assert_allclose(image.GetSpacing(), read.spacing)
+    np.testing.assert_allclose(image.GetOrigin(), read.origin)
+    np.testing.assert_allclose(image.GetDirection(), read.direction, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", ">i2", "u2", ">i4", "u4", "i8", "f4", ">f8"])
+def test_every_type_and_byte_order(tmp_path: Path, dtype: str) -> None:
+    array = np.arange(60).reshape(3, 4, 5).astype(dtype)
+    nrrd.write(str(tmp_path / "a.nrrd"), array.T)
+    read = read_volume(tmp_path / "a.nrrd").array
+    np.testing.assert_array_equal(read, array)
+    assert read.dtype == np.dtype(dtype).newbyteorder("=")
+
+
+def test_voxels_at_the_end_of_a_file(tmp_path: Path, image: np.ndarray) -> None:
+    header = "NRRD0004\ntype: short\ndimension: 3\nsizes: 5 4 3\nendian: little\nencoding: raw\n"
+    (tmp_path / "a.nhdr").write_text(header + "byte skip: -1\ndata file: a.bin\n")
+    (tmp_path / "a.bin").write_bytes(b"something" + image.astype("<i2").tobytes())
+    np.testing.assert_array_equal(read_volume(tmp_path / "a.nhdr").array, image)
+
+
+def test_what_unpacks_to_more_than_it_says_is_not_unpacked(tmp_path: Path, volume: Volume) -> None:
+    path = source(tmp_path / "a.nrrd", volume)
+    header = path.read_bytes().split(b"\n\n")[0]
+    bomb = volume.array.astype("<i2").tobytes() + bytes(10**7)
+    path.write_bytes(header + b"\n\n" + gzip.compress(bomb))
+    np.testing.assert_array_equal(read_volume(path).array, volume.array)

@@ -112,6 +112,7 @@ def test_pages_of_different_sizes_are_refused(tmp_path: Path) -> None:
         read_volume(tmp_path / "a.tif")
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_a_cut_file_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", PAGES, photometric="minisblack")
     path = tmp_path / "a.tif"
