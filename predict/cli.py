@@ -6,6 +6,7 @@ import argparse
 import difflib
 import json
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser, commands = _parser()
+    if not given:
+        parser.print_help(sys.stderr)
+        return WRONG_CALL
     advice = advice_on_command(given, list(commands))
     if advice is not None:
         print(f"error: {advice}", file=sys.stderr)
@@ -35,10 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(given)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
-        return int(options.command(options))
+        status = int(options.command(options))
+        sys.stdout.flush()
+        return status
     except (UsageError, BundleError) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_CALL
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return GOOD
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import combinations
 
 import numpy as np
@@ -17,6 +18,8 @@ from predict.tokenizer import PromptTokenizer
 
 # Measured: see docs/usage.md, "Prompts".
 LEAST_NEARNESS = 0.86
+LEAST_LIKENESS = 0.83
+SHORTEST_MISSPELT = 5
 WORDINGS_COMPARED = 4
 TEXTS_AT_ONCE = 128
 Embed = Callable[[Sequence[str]], np.ndarray]
@@ -42,6 +45,7 @@ class PromptHelp:
         """Args: known: The bundle's list. embed: Texts -> (N, E) unit vectors."""
         self.known, self._embed = known, embed
         self._words = [[structure_words(name) for name in c.names] for c in known.classes]
+        self._vocabulary = sorted({word for names in self._words for w in names for word in w})
         self._vectors: np.ndarray | None = None
 
     def check(self, prompts: Sequence[str], modality: str | None = None) -> tuple[str, ...]:
@@ -68,6 +72,8 @@ class PromptHelp:
             warnings.append(f'"{text}" speaks of {_listed(told)} at once')
         if len(sides) > 1 and not joins_sides(text):
             warnings.append(f'"{text}" says both left and right')
+        for word, meant_word in self._misspelt(text).items():
+            warnings.append(f'"{text}": "{word}" is not a known word, "{meant_word}" is')
         meant = self._meant(text)
         if not meant:
             near = ", ".join(f'"{n.known.name}" ({n.known.modality})' for n in self.nearest(text))
@@ -82,7 +88,7 @@ class PromptHelp:
 
     def _meant(self, text: str) -> list[KnownClass]:
         """The known classes a prompt can mean: of one structure, on any side, in any modality."""
-        words = structure_words(text)
+        words = self._corrected(text)
         exact = [
             c for c, names in zip(self.known.classes, self._words, strict=True) if words in names
         ]
@@ -94,6 +100,19 @@ class PromptHelp:
         target = structure_words(neighbour.known.name)
         return [c for c in self.known.classes if structure_words(c.name) == target]
 
+    def _corrected(self, text: str) -> frozenset[str]:
+        misspelt = self._misspelt(text)
+        return frozenset(misspelt.get(word, word) for word in structure_words(text))
+
+    def _misspelt(self, text: str) -> dict[str, str]:
+        """Long words that are unknown -> the known word that looks alike, where there is one."""
+        found = {}
+        for word in sorted(structure_words(text) - set(self._vocabulary)):
+            alike = get_close_matches(word, self._vocabulary, 1, LEAST_LIKENESS)
+            if alike and len(word) >= SHORTEST_MISSPELT:
+                found[word] = alike[0]
+        return found
+
     def _nearness(self, text: str) -> np.ndarray:
         """(classes,) mean of the cosine and of the share of words, best wording of each class."""
         if self._vectors is None:
@@ -102,7 +121,7 @@ class PromptHelp:
         cosines = self._vectors @ self._embed([text])[0]
         lengths = [len(_compared(c)) for c in self.known.classes]
         starts = np.cumsum([0, *lengths[:-1]])
-        words = structure_words(text)
+        words = self._corrected(text)
         shared = [max(_share(name, words) for name in names) for names in self._words]
         nearness: np.ndarray = (np.maximum.reduceat(cosines, starts) + np.array(shared)) / 2
         return nearness

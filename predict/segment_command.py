@@ -146,15 +146,10 @@ def _each(
 
     quiet = len(images) == 1 or not sys.stderr.isatty()
     bar = tqdm(images, unit="image", disable=quiet, mininterval=1)
-    warned: set[str] = set()
     for number, (image, folder) in enumerate(zip(bar, folders, strict=True), start=1):
         report = _one(segmenter, image, folder, prompts, wishes, alone=len(images) == 1)
         if report.errors:
             tqdm.write(f"{report.status}: {report.errors[0]}", file=sys.stderr)
-        for warning in dict.fromkeys(report.warnings):
-            if warning not in warned:
-                tqdm.write(f"warning: {warning}", file=sys.stderr)
-                warned.add(warning)
         if quiet and len(images) > 1:
             seconds = report.seconds.get("total", 0.0)
             line = f"[{number}/{len(images)}] {report.case}: {report.status}, {seconds:.1f} s"

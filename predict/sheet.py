@@ -204,7 +204,7 @@ def _describe(draw: ImageDraw.ImageDraw, scene: Scene, label: int, voxels: int) 
     if voxels:
         volume = voxels * float(np.prod(scene.spacing))
         lines.append((_volume(volume), FAINT))
-        lines.append((f"{voxels:,} voxels", FAINT))
+        lines.append((f"{voxels:,} voxel{'s' * (voxels > 1)}", FAINT))
     if label in scene.presence:
         lines.append((f"presence {scene.presence[label]:.2f}", FAINT))
     for text, ink in lines:

@@ -90,5 +90,5 @@ def _import_libraries() -> tuple[Any, Any]:
     except ImportError as error:
         raise UsageError(
             f"surface: expected the library {error.name}; "
-            "install it with: pip install -r predict/surface-requirements.txt"
+            "install it with: pip install -r predict/requirements-surface.txt"
         ) from error

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import nibabel
 import numpy as np
 
 from predict.formats.atomic import replacing
-from predict.formats.itk import write_grid
 from predict.volumes import Volume
 from serve.errors import RefusalError
 
@@ -93,14 +94,12 @@ def write_viewer_image(volume: Volume, path: Path) -> None:
         array = array.astype(np.uint8)
     elif array.dtype not in (np.uint8, np.int16, np.uint16):
         array = array.astype(np.float32)
-    with replacing(path) as partial:
-        write_grid(array, volume, partial)
+    _write_nifti(array, volume, path)
 
 
 def write_viewer_mask(labels: np.ndarray, volume: Volume, path: Path) -> None:
     """Write labels (D, H, W) as compressed NIfTI on the grid of the volume."""
-    with replacing(path) as partial:
-        write_grid(labels.astype(np.uint8), volume, partial)
+    _write_nifti(labels.astype(np.uint8), volume, path)
 
 
 def shown_range(array: np.ndarray) -> tuple[float, float]:
@@ -108,3 +107,15 @@ def shown_range(array: np.ndarray) -> tuple[float, float]:
     step = max(1, array.size // 1_000_000)
     low, high = np.percentile(array.reshape(-1)[::step].astype(np.float32), (1, 99))
     return float(low), float(max(high, low + 1e-3))
+
+
+def _write_nifti(array: np.ndarray, volume: Volume, path: Path) -> None:
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(volume.direction, (3, 3)) * volume.spacing
+    affine[:3, 3] = volume.origin
+    affine[:2] *= -1  # LPS to RAS
+    library: Any = nibabel
+    image = library.Nifti1Image(array.T, affine)
+    image.header.set_xyzt_units("mm")
+    with replacing(path) as partial:
+        library.save(image, partial)

@@ -102,8 +102,10 @@ def _look_at(image: KeptImage) -> None:
     }
     try:
         write_viewer_image(volume, image.viewer_path)
-    except (OSError, RuntimeError) as error:
-        raise RefusalError(422, f"{image.name}: cannot be shown ({error})") from error
+    except Exception as error:  # a grid that NIfTI cannot hold, or a full disk
+        raise RefusalError(
+            422, f"{image.name}: cannot be shown ({type(error).__name__})"
+        ) from error
 
 
 def _read(image: KeptImage) -> Volume:

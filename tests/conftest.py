@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from predict.export import export_bundle
+from predict.export import export_bundle, write_known_prompts
+from predict.known_prompts import KnownClass, KnownPrompts
 from predict.model.config import (
     ImageEncoderConfig,
     MaskDecoderConfig,
@@ -135,3 +137,14 @@ def write_npz(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def known_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny bundle, with a list of what it was trained on."""
+    folder = tmp_path_factory.mktemp("known") / "bundle"
+    shutil.copytree(tiny_bundle, folder)
+    liver = KnownClass(name="liver", modality="CT", wordings=("hepar",), examples=("liver in CT",))
+    kidney = KnownClass(name="left kidney", modality="CT", examples=("left kidney in CT",))
+    write_known_prompts(folder, KnownPrompts((liver, kidney)))
+    return folder

@@ -7,7 +7,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh predict.sh --set-up
-files="tests/requirements.txt train/requirements.txt evaluate/requirements.txt predict/requirements-dicom.txt"
+files="tests/requirements.txt train/requirements.txt evaluate/requirements.txt"
+files="$files predict/requirements-dicom.txt predict/requirements-surface.txt serve/requirements.txt"
 stamp=.venv/tests-requirements.txt
 if ! cat $files | cmp -s - "$stamp"; then
     .venv/bin/pip install --quiet -r tests/requirements.txt

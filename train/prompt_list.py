@@ -13,6 +13,7 @@ from pathlib import Path
 from predict.errors import UsageError
 from predict.json_files import read_json_table
 from predict.known_prompts import MODALITIES, NOTHING, KnownClass, KnownPrompts
+from predict.prompt_words import modalities_of
 from train.corpus import CaseEntry
 from train.phrasing import SIDED, Phrasebook
 
@@ -58,11 +59,15 @@ def list_prompts(phrasebook: Phrasebook, classes: Iterable[Triple]) -> KnownProm
     """Names, wordings and example prompts of classes.
 
     A class without a name is left out, unless no class has one, as with cases of one's own: then
-    its shortest phrasing, the user's, is its name. Classes of unknown modality are left out too.
+    its shortest phrasing, the user's, is its name. A modality that the cases do not tell is taken
+    from the phrasings; a class without one is left out.
     """
     datasets: Mapping[tuple[str, str], set[str]] = defaultdict(set)
     for modality, dataset, class_id in classes:
         name = _name(phrasebook, dataset, class_id)
+        told = modalities_of(" ".join(phrasebook.prompts.get(dataset, {}).get(class_id, ())))
+        if modality == "" and len(told) == 1:
+            (modality,) = told
         if name is not None and modality in MODALITIES:
             datasets[name, modality].add(dataset)
     known = [

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from predict.bundle import MANIFEST, WEIGHTS, describe_bundle, load_bundle
+from predict.bundle import (
+    MANIFEST,
+    PROMPTS,
+    WEIGHTS,
+    describe_bundle,
+    load_bundle,
+    read_known_prompts,
+)
 from predict.errors import BundleError
 from predict.model.text3dsam import Text3DSAM
 
@@ -83,3 +90,25 @@ def test_description_is_plain_and_complete(tiny_bundle: Path) -> None:
     assert description["passes"] == 3
     assert description["parameters_kept"] < description["parameters"]
     assert len(description["sha256"]) == 64
+
+
+def test_what_it_was_trained_on_is_optional_but_verified(
+    tiny_bundle: Path, known_bundle: Path, tmp_path: Path
+) -> None:
+    assert load_bundle(tiny_bundle).known_prompts is None
+    assert read_known_prompts(tiny_bundle) is None
+    assert describe_bundle(tiny_bundle)["known_classes"] is None
+    known = read_known_prompts(known_bundle)
+    assert known is not None
+    assert [c.name for c in known.classes] == ["left kidney", "liver"]
+    assert load_bundle(known_bundle).known_prompts == known
+    assert describe_bundle(known_bundle)["known_classes"] == 2
+    shutil.copytree(known_bundle, tmp_path / "b")
+    (tmp_path / "b" / PROMPTS).write_text("{}")
+    with pytest.raises(BundleError, match=f"{PROMPTS}: SHA-256 expected"):
+        load_bundle(tmp_path / "b")
+
+
+def test_a_list_that_the_manifest_does_not_name_is_not_read(copy: Path) -> None:
+    (copy / PROMPTS).write_text("noise")
+    assert load_bundle(copy).known_prompts is None

@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from predict.bundle import WEIGHTS, load_bundle, read_config
+from predict.bundle import PROMPTS, WEIGHTS, load_bundle, read_config, read_known_prompts
 from predict.errors import BundleError
-from predict.export import export_bundle
+from predict.export import export_bundle, write_known_prompts
+from predict.known_prompts import KnownClass, KnownPrompts
 from predict.model.config import ModelConfig
 from predict.model.text3dsam import Text3DSAM
 
@@ -153,3 +154,33 @@ def test_a_published_config_is_completed_from_the_weights(
         assert read == ModelConfig()
         assert manifest["parameters"] == 59_301_112
         assert manifest["parameters_kept"] == 59_301_112 - 679_560
+
+
+KNOWN = KnownPrompts((KnownClass(name="liver", modality="CT"),))
+
+
+def test_what_it_was_trained_on_goes_along(checkpoint: Path, tmp_path: Path) -> None:
+    (checkpoint / PROMPTS).write_bytes(KNOWN.to_json())
+    export_bundle(checkpoint, tmp_path / "b")
+    assert read_known_prompts(tmp_path / "b") == KNOWN
+    (checkpoint / PROMPTS).unlink()
+    export_bundle(checkpoint, tmp_path / "b")
+    assert read_known_prompts(tmp_path / "b") is None
+    assert not (tmp_path / "b" / PROMPTS).exists()
+
+
+def test_a_broken_list_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    (checkpoint / PROMPTS).write_text("{}")
+    with pytest.raises(BundleError, match=PROMPTS):
+        export_bundle(checkpoint, tmp_path / "b")
+
+
+def test_a_list_can_be_added_to_a_finished_bundle(checkpoint: Path, tmp_path: Path) -> None:
+    before = export_bundle(checkpoint, tmp_path / "b")
+    weights = (tmp_path / "b" / WEIGHTS).read_bytes()
+    write_known_prompts(tmp_path / "b", KNOWN)
+    bundle = load_bundle(tmp_path / "b")
+    assert bundle.known_prompts == KNOWN
+    assert bundle.manifest["files"].pop(PROMPTS)
+    assert bundle.manifest == before
+    assert (tmp_path / "b" / WEIGHTS).read_bytes() == weights

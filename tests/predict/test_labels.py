@@ -18,6 +18,7 @@ from predict.labels import (
     finite_logits,
     fuse_labels,
     plan_slabs,
+    probability,
 )
 from predict.resample import Window
 
@@ -292,3 +293,26 @@ def test_instance_case_of_the_published_code(shared: Path) -> None:
     different = foreground(logits, published.shape) != published.astype(bool)
     assert np.count_nonzero(different) <= 20
     assert (dense(logits, [1], published.shape)[1][different] < 1e-3).all()
+
+
+@pytest.mark.parametrize("shape", [(9, 11, 7), (3, 4, 5), (20, 6, 30)])
+def test_probabilities_equal_the_dense_form(
+    shape: Shape3d, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labels_module, "CPU_SLAB_BYTES", 1)
+    logits = random_logits(2, (6, 5, 8))
+    view = View(logits=logits, class_ids=[4, 9])
+    fine = F.interpolate(logits[None], shape, mode="trilinear", align_corners=False)[0]
+    for class_id, expected in zip((4, 9), fine.sigmoid(), strict=True):
+        found = probability([view], class_id, shape)
+        assert found.dtype == np.float16
+        np.testing.assert_allclose(found, expected.numpy(), atol=1e-3)
+
+
+def test_probabilities_are_0_outside_of_the_window_and_without_a_view() -> None:
+    window = ((2.0, 6.0), (0.0, 5.0), (1.0, 4.0))
+    view = View(logits=torch.full((1, 2, 2, 2), 5.0), class_ids=[1], window=window)
+    inside = np.zeros((8, 5, 6), bool)
+    inside[2:6, :, 1:4] = True
+    np.testing.assert_array_equal(probability([view], 1, (8, 5, 6)) > 0, inside)
+    assert not probability([view], 2, (8, 5, 6)).any()

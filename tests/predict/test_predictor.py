@@ -177,3 +177,14 @@ def test_cuda_is_refused_where_there_is_none() -> None:
     assert choose_device() == CPU
     with pytest.raises(UsageError, match="use --device cpu"):
         choose_device("cuda")
+
+
+def test_a_share_has_the_weights_but_not_the_image(predictor: ImagePredictor) -> None:
+    predictor.set_image(IMAGE)
+    expected = logits(predictor.predict(TEXTS))
+    other = predictor.share()
+    assert other.model is predictor.model
+    with pytest.raises(UsageError, match="call set_image first"):
+        other.predict(TEXTS)
+    other.set_image(IMAGE[::-1])
+    torch.testing.assert_close(logits(predictor.predict(TEXTS)), expected)

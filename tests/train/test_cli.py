@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
-from predict.bundle import load_bundle
+from predict.bundle import load_bundle, read_known_prompts
 from train.checkpoints import exportable
 from train.cli import main
 from train.config import TextConfig, TrainConfig
@@ -123,3 +125,18 @@ def test_packs_train_as_the_files_they_were_made_of(
             losses.append([row["loss"] for row in csv.DictReader(file)])
     assert len(losses[0]) == 4
     assert losses[0] == losses[1]
+
+
+def test_describe_adds_the_list_to_a_finished_bundle(
+    tiny_bundle: Path, corpus_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tiny_bundle, tmp_path / "b")
+    case = {"dataset": "CT_A", "modality": "CT", "classes": {"1": "liver"}}
+    provenance = tmp_path / "provenance.json"
+    provenance.write_text(json.dumps({"train": {"a": case}}))
+    files = ["--prompts", str(corpus_folder / "prompts.json"), "--provenance", str(provenance)]
+    assert main(["describe", str(tmp_path / "b"), *files]) == 0
+    known = read_known_prompts(tmp_path / "b")
+    assert known is not None
+    assert [(c.modality, c.name) for c in known.classes] == [("CT", "liver")]
+    assert ": 1 classes" in capsys.readouterr().out

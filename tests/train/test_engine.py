@@ -54,7 +54,10 @@ def test_a_run_leaves_checkpoints_tables_and_a_bundle(
     assert (tmp_path / "run" / "curves.png").stat().st_size > 1000
     assert list((tmp_path / "run" / "tensorboard").iterdir())
     export_bundle(exportable(tmp_path / "run"), tmp_path / "bundle")
-    weights = load_bundle(tmp_path / "bundle").model.state_dict()
+    bundle = load_bundle(tmp_path / "bundle")
+    weights = bundle.model.state_dict()
+    assert bundle.known_prompts is not None
+    assert bundle.known_prompts.classes
     assert all(torch.isfinite(value).all() for value in weights.values())
 
 

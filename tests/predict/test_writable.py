@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from predict.errors import UsageError
+from predict.writable import make_output_folder
+
+
+def test_makes_the_folder_and_leaves_nothing_in_it(tmp_path: Path) -> None:
+    make_output_folder(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_refuses_what_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="not writable"):
+        make_output_folder(tmp_path / "file")
