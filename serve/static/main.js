@@ -135,6 +135,7 @@ async function segment(prompts) {
 async function showResult(job) {
   progress("drawing", 1);
   const hidden = new Set(viewer.hidden);
+  const before = state.job?.classes.length ?? 0;
   await viewer.showMask(job.classes, api.viewerMaskUrl(job.id));
   state.job = job;
   $("prompts").value = "";
@@ -154,7 +155,7 @@ async function showResult(job) {
   $("found-section").hidden = false;
   const found = job.classes.filter(({ voxels }) => voxels > 0);
   say(`${found.length} of ${job.classes.length} found.`);
-  const fresh = found.at(-1);
+  const fresh = found.find(({ id }) => id > before);
   if (fresh) viewer.goTo(fresh.id);
 }
 

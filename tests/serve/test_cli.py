@@ -73,6 +73,7 @@ def test_from_the_command_line_to_a_mask(tiny_bundle: Path, tmp_path: Path) -> N
         image = client.upload(tmp_path / "scan.nii.gz")
         job = client.segment(image, ["liver", "left kidney"])
         assert [found["text"] for found in job["classes"]] == ["liver", "left kidney"]
+        assert job["reused"] is False
         assert client.segment(image, ["spleen"], add_to=job)["reused"] is True
         client.download_mask(job, tmp_path / "mask.nii.gz")
         server.send_signal(signal.SIGINT)
