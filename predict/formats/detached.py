@@ -18,7 +18,8 @@ def check_inside(header: Path, data: str) -> None:
         CaseError: It leads elsewhere.
     """
     names = data.split() or [""]
-    if any("/" in name or "\\" in name or name == ".." for name in names) or data == "LIST":
+    odd = not data.isprintable() or data == "LIST"
+    if odd or any("/" in name or "\\" in name or name == ".." for name in names):
         raise CaseError(f"expected the voxels beside {header.name}, received {data!r}")
     if (header.parent / data).is_symlink():
         raise CaseError(f"expected the voxels beside {header.name}, received a symbolic link")

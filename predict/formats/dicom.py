@@ -39,12 +39,20 @@ def read_dicom(path: Path, series: str | None) -> Volume:
     """
     with open_files(path) as files:
         slices = _choose(_group(path, files), series)
-        headers = [header for _, header in slices]
-        for header in headers:
-            _check_grey(header)
-        if len(headers) == 1 and int(headers[0].get("NumberOfFrames", 1)) > 1:
-            return _read_frames(*slices[0])
-        return _read_slices(slices)
+        try:
+            return _read(slices)
+        except (CaseError, MemoryError):
+            raise
+        except Exception as error:  # a tag of an unknown sender can break the library in any way
+            raise CaseError(f"not readable ({type(error).__name__}: {error})") from error
+
+
+def _read(slices: Slices) -> Volume:
+    for _, header in slices:
+        _check_grey(header)
+    if len(slices) == 1 and int(slices[0][1].get("NumberOfFrames") or 1) > 1:
+        return _read_frames(*slices[0])
+    return _read_slices(slices)
 
 
 def _read_slices(slices: Slices) -> Volume:

@@ -22,6 +22,7 @@ MAX_FILES = 50_000
 COPY_BYTES = 2**20
 NOT_PIXELS = {"SEG", "RTDOSE", "PR", "KO", "SR", "RTSTRUCT", "REG"}
 COUNTS = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")
+LISTED = ("SOPInstanceUID", "SeriesInstanceUID", "SeriesDescription", "Modality")
 HEADERLESS = (".dcm", ".ima")
 
 
@@ -52,6 +53,7 @@ def read_header(path: Path) -> Dataset | None:
         # Looked at here, where a value that is no number does no harm.
         counts = [int(header.get(key) or 1) for key in COUNTS]
         [float(value) for value in header.get("ImageOrientationPatient") or ()]
+        [str(header.get(key)) for key in LISTED]
         image = "Rows" in header and "Columns" in header and "SOPInstanceUID" in header
         wanted = image and min(counts) > 0 and header.get("Modality") not in NOT_PIXELS
         return header if wanted else None

@@ -42,6 +42,8 @@ def read_metaimage(path: Path) -> Volume:
     kind = TYPES.get(fields.get("elementtype", ""))
     if kind is None:
         raise CaseError(f"expected numbers as ElementType, received {fields.get('elementtype')}")
+    if not _true(fields, "binarydata"):
+        raise CaseError("expected BinaryData = True, received text")
     big = _true(fields, "binarydatabyteordermsb") or _true(fields, "elementbyteordermsb")
     data = fields["elementdatafile"]
     skip = int(_numbers(fields, ("headersize",), 1, [0.0])[0])
@@ -132,7 +134,7 @@ def _numbers(
 
 
 def _true(fields: Mapping[str, str], key: str) -> bool:
-    return fields.get(key, "").lower() in ("true", "1")
+    return fields.get(key, "").lower() in ("true", "1", "t")
 
 
 def _text(numbers: tuple[float, ...] | list[float]) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
@@ -88,7 +87,7 @@ def base_dataset(path: Path, storage: str, **fields: Any) -> FileDataset:
     return dataset
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_series() -> Callable[..., Path]:
     """Write a folder of single-frame CT slices, in a mixed order of file names.
 
@@ -137,7 +136,7 @@ def write_series() -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_enhanced() -> Callable[..., Path]:
     """Write one multi-frame CT, its frames from the last slice to the first."""
 
@@ -173,9 +172,3 @@ def write_enhanced() -> Callable[..., Path]:
         return path
 
     return write
-
-
-@pytest.fixture(scope="session")
-def read_dataset() -> Callable[[Path], Dataset]:
-    """Read with pydicom."""
-    return pydicom.dcmread

@@ -13,7 +13,9 @@ def test_names_beside_the_header_are_fine(tmp_path: Path, data: str) -> None:
     check_inside(tmp_path / "a.nhdr", data)
 
 
-@pytest.mark.parametrize("data", ["/a.raw", "../a.raw", "b/a.raw", "..\\a.raw", "..", "LIST"])
+@pytest.mark.parametrize(
+    "data", ["/a.raw", "../a.raw", "b/a.raw", "..\\a.raw", "..", "LIST", "a\0"]
+)
 def test_paths_are_refused(tmp_path: Path, data: str) -> None:
     with pytest.raises(CaseError, match=r"beside a\.nhdr"):
         check_inside(tmp_path / "a.nhdr", data)

@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from predict.errors import CaseError, UsageError
 from predict.formats import list_series, read_volume
@@ -124,32 +124,35 @@ def test_one_slice_alone(tmp_path: Path, write_series: Write, image: Any) -> Non
     assert read.spacing[2] == 2.5
 
 
-@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless], ids=str)
+@pytest.mark.parametrize(
+    "syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless, JPEGLosslessSV1], ids=lambda s: s.name
+)
 def test_compressed_slices(tmp_path: Path, write_series: Write, syntax: Any) -> None:
     image = np.random.default_rng(0).integers(-1000, 2000, (3, 16, 20)).astype(np.int16)
     folder = write_series(tmp_path / "s", image, STRAIGHT)
     for path in folder.iterdir():
         dataset = pydicom.dcmread(path)
-        if syntax == JPEG2000Lossless:
-            encode_jpeg2000(dataset)
-        else:
+        if syntax in (RLELossless, JPEGLSLossless):
             dataset.compress(syntax, generate_instance_uid=False)
+        else:
+            compress_by_itk(dataset, tmp_path / "itk.dcm", syntax)
         dataset.save_as(path)
         assert pydicom.dcmread(path).file_meta.TransferSyntaxUID == syntax
     np.testing.assert_array_equal(read_volume(folder).array, image)
 
 
-def encode_jpeg2000(dataset: pydicom.FileDataset) -> None:
-    """By Pillow: pydicom's own encoder needs another package."""
-    import io
-
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.fromarray(dataset.pixel_array).save(stream, "JPEG2000", irreversible=False, no_jp2=True)
-    dataset.PixelData = pydicom.encaps.encapsulate([stream.getvalue()])
+def compress_by_itk(dataset: pydicom.FileDataset, scratch: Path, syntax: Any) -> None:
+    """For what pydicom has no encoder of its own."""
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.SetFileName(str(scratch))
+    writer.UseCompressionOn()
+    writer.SetCompressor("JPEG2000" if syntax == JPEG2000Lossless else "JPEG")
+    writer.Execute(sitk.GetImageFromArray(dataset.pixel_array[None]))
+    packed = pydicom.dcmread(scratch)
+    dataset.PixelData = packed.PixelData
     dataset["PixelData"].is_undefined_length = True
-    dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    dataset.file_meta.TransferSyntaxUID = packed.file_meta.TransferSyntaxUID
 
 
 def test_a_syntax_that_cannot_be_decoded_is_named(

@@ -131,3 +131,10 @@ def test_big_endian(tmp_path: Path, volume: Volume) -> None:
     path.write_text(path.read_text().replace("MSB = False", "MSB = True"))
     (tmp_path / "a.raw").write_bytes(volume.array.astype(">i2").tobytes())
     np.testing.assert_array_equal(read_volume(path).array, volume.array)
+
+
+def test_voxels_as_text_are_refused(tmp_path: Path, volume: Volume) -> None:
+    path = source(tmp_path / "a.mha", volume)
+    path.write_bytes(path.read_bytes().replace(b"BinaryData = True", b"BinaryData = False"))
+    with pytest.raises(CaseError, match="received text"):
+        read_volume(path)

@@ -8,6 +8,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from predict.errors import CaseError, UsageError
 from predict.formats import is_image, read_volume, write_mask
@@ -62,6 +64,47 @@ def test_no_format_library_is_loaded_before_it_is_needed(module: str) -> None:
         [sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def whole(
+    tmp_path_factory: pytest.TempPathFactory, write_series: Callable[..., Path], image: np.ndarray
+) -> dict[str, bytes]:
+    """A good file of each format whose container has no checksum."""
+    folder = tmp_path_factory.mktemp("whole")
+    nib.save(nib.Nifti1Image(image.T, np.eye(4)), folder / "a.nii")
+    volume = read_volume(folder / "a.nii")
+    for ending in ("mha", "nrrd", "tif", "npz"):
+        write_mask(image - image.min(), volume, folder / f"a.{ending}", {1: "liver"}, {})
+    with np.load(folder / "a.npz") as mask:
+        np.savez(folder / "a.npz", imgs=mask["segs"], spacing=np.ones(3))
+    slices = write_series(folder / "s", image[:1], np.eye(3))
+    next(slices.iterdir()).rename(folder / "a.dcm")
+    return {path.name: path.read_bytes() for path in folder.glob("a.*")}
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.mha", "a.nrrd", "a.tif", "a.npz", "a.dcm"])
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_a_damaged_file_is_read_or_refused_in_one_line(
+    whole: dict[str, bytes],
+    tmp_path_factory: pytest.TempPathFactory,
+    name: str,
+    data: st.DataObject,
+) -> None:
+    content = bytearray(whole[name])
+    places = st.integers(0, min(len(content), 500) - 1)
+    for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=4)):
+        content[place] = value
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
+    message = ""
+    try:
+        assert read_volume(path).array.ndim == 3
+    except (CaseError, UsageError) as error:
+        message = str(error)
+    assert "\n" not in message
 
 
 def test_a_real_case_as_nifti(shared: Path, tmp_path: Path) -> None:
