@@ -18,7 +18,7 @@ from predict.tokenizer import PromptTokenizer
 
 # Measured: see docs/usage.md, "Prompts".
 LEAST_NEARNESS = 0.86
-LEAST_LIKENESS = 0.83
+LEAST_LIKENESS = 0.85
 SHORTEST_MISSPELT = 5
 WORDINGS_COMPARED = 4
 TEXTS_AT_ONCE = 128
@@ -149,11 +149,20 @@ def _compared(known: KnownClass) -> tuple[str, ...]:
 
 
 def _check_side(text: str, sides: frozenset[str], meant: Sequence[KnownClass]) -> list[str]:
-    """Whether the side asked for is one that the structure is known with."""
-    known = {c.name: sides_of(c.name) for c in meant}
-    if any(s == sides or (not s and len(sides) != 1) for s in known.values()):
+    """Whether the side asked for is one that the structure is known with.
+
+    A wording can have none where the name has one, as "LV".
+    """
+    words = structure_words(text)
+    known = [
+        sides_of(name)
+        for c in meant
+        for name in c.names
+        if name == c.name or structure_words(name) == words
+    ]
+    if any(s == sides or (not s and len(sides) != 1) for s in known):
         return []
-    names = " and ".join(f'"{name}"' for name in sorted(known))
+    names = " and ".join(f'"{name}"' for name in sorted({c.name for c in meant}))
     if not sides:
         return [f'"{text}" names no side; known: {names}']
     return [f'"{text}" names a side; known: {names}'] if len(sides) == 1 else []

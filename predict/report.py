@@ -147,6 +147,8 @@ def format_table(cases: Sequence[CaseReport]) -> str:
         rows.append(first)
         for prompt in case.prompts:
             found = f"{prompt.voxels} voxels" if prompt.voxels else "not found"
+            if prompt.voxels and prompt.volume_mm3 is not None:
+                found += f", {prompt.volume_mm3 / 1000:.3g} ml"
             rows.append(("", f"{prompt.class_id}: {prompt.text}", found, ""))
         if case.instances is not None:
             rows.append(("", "instances", str(case.instances - case.dropped_instances), ""))

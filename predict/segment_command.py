@@ -197,12 +197,15 @@ def _wishes(options: argparse.Namespace) -> Wishes:
 
 
 def _check_choices(options: argparse.Namespace) -> None:
-    """Refuse an unknown window or format before the weights are loaded."""
+    """Refuse what cannot be done before the weights are loaded."""
     from predict.formats.write import WRITABLE
+    from predict.surface import surface_libraries
     from predict.windows import parse_window
 
     if options.window is not None:
         parse_window(options.window)
+    if options.surface is not None:
+        surface_libraries()
     if options.format is not None and f".{options.format.lstrip('.').lower()}" not in (
         *WRITABLE,
         ".seg.nrrd",

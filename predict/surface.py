@@ -50,7 +50,7 @@ def write_surface(result: Result, path: Path, prompts: Sequence[str] | None = No
     wanted = [p for p in result.prompts if p.found and (prompts is None or p.text in prompts)]
     if not wanted:
         raise UsageError("surface: expected a found structure, none of the prompts was found")
-    trimesh, _ = _import_libraries()
+    trimesh, _ = surface_libraries()
     scene = trimesh.Scene()
     for prompt in wanted:
         mesh = _mesh(result, result.mask(prompt.text), label_colour(prompt.class_id))
@@ -64,7 +64,7 @@ def write_surface(result: Result, path: Path, prompts: Sequence[str] | None = No
 
 
 def _mesh(result: Result, mask: np.ndarray, colour: tuple[int, int, int]) -> Any:
-    trimesh, measure = _import_libraries()
+    trimesh, measure = surface_libraries()
     occupied = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {a}))) for a in range(3)]
     box = tuple(slice(int(o[0]), int(o[-1]) + 1) for o in occupied)
     padded = np.pad(mask[box], 1).astype(np.float32)
@@ -84,7 +84,12 @@ def to_patient(index: np.ndarray, result: Result) -> np.ndarray:
     return np.asarray(index[:, ::-1] @ steps.T + np.asarray(volume.origin))
 
 
-def _import_libraries() -> tuple[Any, Any]:
+def surface_libraries() -> tuple[Any, Any]:
+    """trimesh and skimage.measure.
+
+    Raises:
+        UsageError: One of them is not installed; the message says how to get it.
+    """
     try:
         return import_module("trimesh"), import_module("skimage.measure")
     except ImportError as error:

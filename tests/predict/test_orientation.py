@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from predict.bundle import load_bundle
 from predict.labels import fuse_labels
 from predict.orientation import axis_order, canonical_spacing, from_canonical, to_canonical
-from predict.segmenter import Segmenter
+from predict.predictor import ImagePredictor
 from predict.volumes import Volume
 from predict.windows import choose_windows, prepare
 
@@ -96,7 +96,7 @@ def test_an_image_without_orientation_keeps_its_order() -> None:
 @pytest.fixture(scope="module")
 def segment(tiny_bundle: Path) -> Callable[[Volume], np.ndarray]:
     """From a volume to labels in its own order."""
-    segmenter = Segmenter(load_bundle(tiny_bundle), torch.device("cpu"))
+    segmenter = ImagePredictor(load_bundle(tiny_bundle), torch.device("cpu"))
 
     def run(image: Volume) -> np.ndarray:
         array = prepare(image, choose_windows(image, ["liver"])[0])

@@ -16,7 +16,7 @@ CLASSES = [
     ("left kidney", "CT", ("left ren",)),
     ("right kidney", "CT", ("right ren",)),
     ("spleen", "CT", ()),
-    ("left ventricle", "US", ()),
+    ("left ventricle", "US", ("LV",)),
 ]
 
 
@@ -38,6 +38,13 @@ def prompt_help() -> PromptHelp:
 )
 def test_known_prompts_are_fine(prompt_help: PromptHelp, text: str) -> None:
     assert prompt_help.check([text], "CT") == ()
+
+
+def test_an_abbreviation_holds_its_side(prompt_help: PromptHelp) -> None:
+    assert prompt_help.check(["the LV"], "US") == ()
+    assert prompt_help.check(["the ventricle"], "US") == (
+        '"the ventricle" names no side; known: "left ventricle"',
+    )
 
 
 def test_known_words_need_no_embedding() -> None:

@@ -54,3 +54,11 @@ def test_laps_are_seconds_since_a_start() -> None:
     report = CaseReport("a.npz")
     report.lap("read", time.perf_counter() - 1)
     assert 1 <= report.seconds["read"] < 2
+
+
+def test_volumes_are_told_where_they_are_known() -> None:
+    case = CaseReport("a.nii", status="ok", prompts=[PromptReport(1, "liver", 12, 0.75, 36.0)])
+    assert "12 voxels, 0.036 ml" in format_table([case])
+    assert case.to_dict()["prompts"] == [
+        {"id": 1, "text": "liver", "found": 12, "volume_mm3": 36.0, "presence": 0.75}
+    ]
