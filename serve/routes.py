@@ -61,7 +61,7 @@ def make_router(app: FastAPI, parts: Parts) -> None:
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+        return FileResponse(STATIC / "index.html")
 
 
 def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -90,7 +90,8 @@ class Doors:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
-                headers.setdefault("Cache-Control", "no-store")
+                page = scope["path"] == "/" or scope["path"].startswith("/static/")
+                headers.setdefault("Cache-Control", "no-cache" if page else "no-store")
             await send(message)
 
         refusal = self._refusal(scope["path"], Headers(scope=scope))

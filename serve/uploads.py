@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from predict import formats
 from predict.errors import CaseError, UsageError
 from predict.volumes import Volume
+from predict.windows import is_ct
 from serve.errors import RefusalError
 from serve.files import check_upload, clean_name, shown_range, write_viewer_image
 from serve.images import ImageStore, KeptImage
@@ -94,7 +95,7 @@ def _look_at(image: KeptImage) -> None:
     low, high = shown_range(volume.array)
     image.facts = {
         "kind": volume.kind,
-        "modality": volume.modality,
+        "modality": "CT" if is_ct(volume) else volume.modality,
         "shape": list(volume.array.shape),
         "spacing": [float(value) for value in volume.spacing],
         "range": [low, high],

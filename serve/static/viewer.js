@@ -9,8 +9,8 @@ const WINDOWS = {
   bone: [-500, 1300],
 };
 const STEPS = {
-  ArrowLeft: [-1, 0, 0],
-  ArrowRight: [1, 0, 0],
+  ArrowLeft: [1, 0, 0], // the patient's right is on the left
+  ArrowRight: [-1, 0, 0],
   ArrowUp: [0, 1, 0],
   ArrowDown: [0, -1, 0],
   PageUp: [0, 0, 1],
@@ -34,6 +34,7 @@ export class Viewer {
       show3Dcrosshair: false,
       isOrientCube: false,
       dragAndDropEnabled: false,
+      viewModeHotKey: "",
       multiplanarShowRender: niivue.SHOW_RENDER.ALWAYS,
       multiplanarLayout: niivue.MULTIPLANAR_TYPE.GRID,
       multiplanarPadPixels: 6,
@@ -64,7 +65,7 @@ export class Viewer {
       url, name: "image.nii", colormap: "gray", cal_min: low, cal_max: high,
     });
     this.nv.addVolume(volume);
-    this.view("all");
+    this.nv.createOnLocationChange();
   }
 
   setWindow([low, high]) {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -62,8 +63,18 @@ def test_from_the_command_line_to_a_mask(tiny_bundle: Path, tmp_path: Path) -> N
     write_scan(tmp_path / "scan.nii.gz")
     command = [sys.executable, "-m", "predict", "serve", "--port", "0", "--device", "cpu"]
     command += ["--bundle", str(tiny_bundle), "--token", token]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    ) as server:
         assert server.stdout is not None
+        assert server.stderr is not None
         url = server.stdout.readline().split()[1]
         assert url.endswith(f"/#token={token}")
         with pytest.raises(ServerError, match="token"):
@@ -81,3 +92,6 @@ def test_from_the_command_line_to_a_mask(tiny_bundle: Path, tmp_path: Path) -> N
         while server.poll() is None:
             assert time.monotonic() < end
             time.sleep(0.05)
+        assert server.stderr.read() == ""
+        assert server.returncode == 0
+    assert list(temporary.iterdir()) == []

@@ -103,6 +103,14 @@ def ask(page: Page, *prompts: str) -> None:
     page.click("#segment")
 
 
+def place(page: Page, side: str) -> int:
+    """Millimetres towards a side of the patient, from the line below the viewer."""
+    words = page.inner_text("#place")
+    found = re.search(rf"{side} (\d+)", words)
+    assert found, words
+    return int(found.group(1))
+
+
 def colours(page: Page) -> int:
     """Number of coloured pixels in the viewer."""
     page.wait_for_timeout(200)
@@ -115,6 +123,10 @@ def test_from_a_file_to_a_downloaded_mask(page: Page, folder: Path, tmp_path: Pa
     expect(page.locator(".notice")).to_contain_text("Not a diagnostic device")
     upload(page, folder)
     expect(page.locator("#fact-text")).to_contain_text(re.compile("72 . 64 . 36 voxels"))
+    page.press("#canvas", "ArrowLeft")
+    before = place(page, "L")
+    page.press("#canvas", "ArrowLeft")
+    assert place(page, "L") == before - 5  # the patient's right is on the left
     ask(page, "bright", "unicorn")
     classes = page.locator("#classes li")
     expect(classes).to_have_count(2)
