@@ -78,8 +78,8 @@ async function showImage(image) {
   progress("drawing", 1);
   forgetResult();
   $("place").textContent = "";
-  await viewer.show(image, api.imageUrl(image.id));
   state.image = image;
+  await viewer.show(image, api.imageUrl(image.id));
   const [d, h, w] = image.shape;
   const spacing = image.spacing.map((value) => +value.toFixed(2)).join(" × ");
   $("facts").dataset.image = image.id;
@@ -93,7 +93,9 @@ async function showImage(image) {
   $("source").open = false;
   $("source-title").textContent = "Open another image";
   state.known?.show(image.modality);
-  if (image.warnings.length) say(image.warnings.join(" "));
+  const warnings = [...image.warnings];
+  if (!viewer.open) warnings.push("This browser has no WebGL 2: masks can be made but not seen here.");
+  if (warnings.length) say(warnings.join(" "));
   if (before) await api.removeImage(before.id).catch(() => {});
 }
 

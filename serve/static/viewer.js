@@ -22,6 +22,7 @@ export class Viewer {
     this.classes = [];
     this.hidden = new Set();
     this.opacity = 0.6;
+    this.type = niivue.SLICE_TYPE.MULTIPLANAR;
     this.nv = new niivue.Niivue({
       backColor: [0, 0, 0, 1],
       crosshairColor: [0.55, 0.75, 0.95, 0.7],
@@ -43,7 +44,8 @@ export class Viewer {
       logLevel: "error",
       onLocationChange: (place) => onPlace(this.#describe(place)),
     });
-    this.ready = this.nv.attachToCanvas(canvas);
+    // False in a browser without WebGL 2: then there is no view, and everything else works.
+    this.ready = this.nv.attachToCanvas(canvas).then(() => true, () => false);
     canvas.addEventListener("keydown", (event) => this.#step(event), true);
   }
 
@@ -58,13 +60,14 @@ export class Viewer {
   }
 
   async show(image, url) {
-    await this.ready;
     this.clear();
+    if (!(await this.ready)) return;
     const [low, high] = image.range;
     const volume = await niivue.NVImage.loadFromUrl({
       url, name: "image.nii", colormap: "gray", cal_min: low, cal_max: high,
     });
     this.nv.addVolume(volume);
+    this.nv.setSliceType(this.type);
     this.nv.createOnLocationChange();
   }
 
@@ -82,6 +85,7 @@ export class Viewer {
   }
 
   async showMask(classes, url) {
+    if (!this.open) return;
     const mask = await niivue.NVImage.loadFromUrl({ url, name: "mask.nii.gz" });
     while (this.nv.volumes.length > 1) this.nv.removeVolume(this.nv.volumes.at(-1));
     this.classes = classes;
@@ -107,7 +111,7 @@ export class Viewer {
   }
 
   setOutline(on) {
-    this.nv.setAtlasOutline(on ? 1 : 0);
+    if (this.open) this.nv.setAtlasOutline(on ? 1 : 0);
   }
 
   view(name) {
@@ -119,7 +123,8 @@ export class Viewer {
       sagittal: types.SAGITTAL,
       render: types.RENDER,
     }[name];
-    this.nv.setSliceType(type);
+    this.type = type;
+    if (this.open) this.nv.setSliceType(type);
   }
 
   /** Move the crosshair to the voxel of a class that is nearest to its centre. */

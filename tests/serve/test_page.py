@@ -199,6 +199,18 @@ def test_jobs_are_cancelled_and_refusals_shown(page: Page, folder: Path) -> None
     expect(page.locator("#prompts")).to_have_value("refused")
 
 
+def test_without_webgl_masks_can_be_made(page: Page, folder: Path) -> None:
+    page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+    page.reload()
+    upload(page, folder)
+    expect(page.locator("#message")).to_contain_text("no WebGL 2")
+    ask(page, "bright")
+    expect(page.locator("#classes li")).to_have_count(1)
+    page.click("[data-view=axial]")
+    page.check("#outline")
+    expect(page.locator("#download")).to_be_visible()
+
+
 @pytest.mark.parametrize("by_address", [True, False])
 def test_signing_in(browser: Browser, by_address: bool) -> None:
     with running(Settings(token=TOKEN), FakeSegmenter()) as url, browser.new_context() as context:

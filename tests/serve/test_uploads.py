@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import socket
+import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ from starlette.testclient import TestClient
 from serve.app import create_app
 from serve.settings import Settings
 from tests.predict.formats.conftest import write_series
-from tests.serve.conftest import FakeSegmenter, put, wait
+from tests.serve.conftest import FakeSegmenter, put, running, wait
 
 __all__ = ["write_series"]
 
@@ -80,3 +83,24 @@ def test_an_unfinished_upload_takes_no_place(client: TestClient, scan: Path) -> 
     for _ in range(20):
         client.post("/api/images", params={"name": "x.nii.gz"}, content=b"no image")
     put(client, scan)
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    head = b"POST /api/images?name=x.nii HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999\r\n\r\n"
+    with running(Settings()) as url:
+        (folder,) = tmp_path.iterdir()
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as connection:
+            connection.sendall(head + bytes(99))
+            until(lambda: any(folder.iterdir()))
+        until(lambda: not any(folder.iterdir()))
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
