@@ -16,11 +16,11 @@ from serve.images import ImageStore
 from serve.jobs import JobQueue
 from serve.library import Library
 from serve.routes import Parts, make_router
+from serve.schemas import API_VERSION
 from serve.security import Doors
 from serve.settings import Settings
 from serve.uploads import Arrivals
 
-VERSION = "1"
 DESCRIPTION = (
     "Put an image on the server, ask for structures by text, fetch the mask. Every error is "
     '`{"error": "one line"}`. Research only, not a diagnostic device.'
@@ -52,7 +52,7 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="Text3DSAM",
-        version=VERSION,
+        version=API_VERSION,
         description=DESCRIPTION,
         openapi_url="/api/openapi.json",
         docs_url=None,

@@ -17,6 +17,7 @@ from serve.images import ImageStore, KeptImage
 from serve.jobs import Job, JobQueue
 from serve.library import Library
 from serve.schemas import (
+    API_VERSION,
     About,
     CaseList,
     ClassAnswer,
@@ -79,7 +80,7 @@ def _add_about(api: APIRouter, parts: Parts) -> None:
         """What this server runs and accepts."""
         limits = parts.settings.limits
         return About(
-            version="1",
+            version=API_VERSION,
             network=dict(parts.settings.about),
             suffixes=list(SUFFIXES),
             upload_bytes=limits.upload_bytes,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from serve.limits import PROMPT_LENGTH
 
+API_VERSION = "1"
 Prompt = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=PROMPT_LENGTH)
 ]

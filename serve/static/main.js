@@ -270,7 +270,6 @@ function listen() {
     $("opacity-value").value = `${$("opacity").value}%`;
     viewer.setOpacity($("opacity").value / 100);
   });
-  $("outline").addEventListener("change", () => viewer.setOutline($("outline").checked));
   $("window").addEventListener("change", () => {
     viewer.setWindow(Viewer.windows(state.image)[$("window").value]);
   });

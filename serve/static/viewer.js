@@ -110,10 +110,6 @@ export class Viewer {
     if (this.nv.volumes[1]) this.nv.setOpacity(1, value);
   }
 
-  setOutline(on) {
-    if (this.open) this.nv.setAtlasOutline(on ? 1 : 0);
-  }
-
   view(name) {
     const types = niivue.SLICE_TYPE;
     const type = {

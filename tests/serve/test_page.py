@@ -207,7 +207,6 @@ def test_without_webgl_masks_can_be_made(page: Page, folder: Path) -> None:
     ask(page, "bright")
     expect(page.locator("#classes li")).to_have_count(1)
     page.click("[data-view=axial]")
-    page.check("#outline")
     expect(page.locator("#download")).to_be_visible()
 
 
