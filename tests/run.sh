@@ -7,12 +7,14 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh predict.sh --set-up
-files="tests/requirements.txt train/requirements.txt evaluate/requirements.txt"
-files="$files predict/requirements-dicom.txt predict/requirements-surface.txt serve/requirements.txt"
+wanted() {
+    cat tests/requirements.txt train/requirements.txt evaluate/requirements.txt \
+        predict/requirements-dicom.txt predict/requirements-surface.txt serve/requirements.txt
+}
 stamp=.venv/tests-requirements.txt
-if ! cat $files | cmp -s - "$stamp"; then
+if ! wanted | cmp -s - "$stamp"; then
     .venv/bin/pip install --quiet -r tests/requirements.txt
-    cat $files > "$stamp"
+    wanted > "$stamp"
 fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .

@@ -117,6 +117,26 @@ def test_one_file_of_many_frames(
     assert read.extra["frames"] == (2, 1, 0)
 
 
+def test_frames_without_a_place_are_refused(
+    tmp_path: Path, write_enhanced: Write, image: Any
+) -> None:
+    """As in a film of an ultrasound."""
+    path = write_enhanced(tmp_path / "e.dcm", image, STRAIGHT)
+    dataset = pydicom.dcmread(path)
+    del dataset.PerFrameFunctionalGroupsSequence
+    dataset.save_as(path)
+    with pytest.raises(CaseError, match="a place for each of 3 frames, received none"):
+        read_volume(path)
+
+
+def test_a_size_that_no_memory_holds_is_refused_before_it_is_allocated(
+    tmp_path: Path, write_series: Write, image: Any
+) -> None:
+    folder = write_series(tmp_path / "s", image, STRAIGHT, Rows=65535, Columns=65535)
+    with pytest.raises(CaseError, match=r"at most \d+ are accepted"):
+        read_volume(folder)
+
+
 def test_one_slice_alone(tmp_path: Path, write_series: Write, image: Any) -> None:
     folder = write_series(tmp_path / "s", image, STRAIGHT)
     read = read_volume(sorted(folder.iterdir())[0])
