@@ -125,21 +125,23 @@ class Result:
 
         Args:
             text: The prompt.
-            path: ``.nii.gz``, ``.nii``, ``.nrrd`` or ``.mha``.
+            path: ``.nii.gz`` or ``.nii``.
 
         Raises:
-            UsageError: Probabilities were not asked for.
+            UsageError: Probabilities were not asked for, or another ending.
             OSError: The disk refuses; nothing is left behind.
         """
         from predict.formats.atomic import replacing
-        from predict.formats.itk import write_grid
+        from predict.formats.nifti import write_nifti
 
+        target = Path(path)
+        if not target.name.lower().endswith((".nii", ".nii.gz")):
+            raise UsageError(f"probabilities: expected .nii.gz or .nii, received {target.name}")
         probability = self[text].probability
         if probability is None:
             raise UsageError("probabilities: expected predict(..., probabilities=True) before")
-        target = Path(path)
         with replacing(target) as partial:
-            write_grid(probability.astype(np.float32), self.volume, partial)
+            write_nifti(probability.astype(np.float32), self.volume, partial)
         return target
 
     def save_sheet(self, path: str | Path, *, title: str = "") -> Path:

@@ -176,7 +176,7 @@ def _one(
         if alone:
             raise
         report = CaseReport(case=image.name)
-        report.fail(str(error))
+        report.fail(f"{image.name}: {error}")
         return report
 
 

@@ -60,6 +60,8 @@ def read_nifti(path: Path) -> Volume:
 def write_nifti(labels: np.ndarray, volume: Volume, path: Path) -> None:
     """Write .nii or .nii.gz, with the header of the image where that was NIfTI too.
 
+    Labels are marked as such; floats, such as probabilities, are not.
+
     Raises:
         OSError: The disk or folder refuses.
     """
@@ -81,8 +83,9 @@ def write_nifti(labels: np.ndarray, volume: Volume, path: Path) -> None:
             header.set_sform(_affine(volume), SCANNER)
     header.set_data_dtype(labels.dtype)
     header.set_slope_inter(1, 0)
-    header.set_intent("label")
-    header["descrip"] = b"Text3DSAM mask"
+    whole = labels.dtype.kind in "iu"
+    header.set_intent("label" if whole else "none")
+    header["descrip"] = b"Text3DSAM mask" if whole else b"Text3DSAM probability"
     two = isinstance(header, library.Nifti2Header)
     kind = library.Nifti2Image if two else library.Nifti1Image
     library.save(kind(labels.T, None, header), path)

@@ -76,6 +76,8 @@ def test_masks_and_maps_have_the_images_geometry(result: Result, tmp_path: Path)
     assert np.unique(SimpleITK.GetArrayFromImage(chance)).tolist() == [0.25]
     with pytest.raises(UsageError, match="probabilities=True"):
         result.save_probability("spleen", tmp_path / "q.nii.gz")
+    with pytest.raises(UsageError, match=r"expected .nii.gz or .nii, received q.mha"):
+        result.save_probability("liver", tmp_path / "q.mha")
     assert {path.suffix for path in tmp_path.iterdir()} == {".nrrd", ".gz"}
 
 

@@ -119,6 +119,15 @@ def test_a_broken_image_does_not_stop_the_others(
     assert "failed: aa.nii.gz: " in capsys.readouterr().err
 
 
+def test_a_call_that_does_not_fit_one_of_several_images_fails_that_one(
+    segment: Segment, scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither of them came as DICOM."""
+    assert segment(scans, "-p", "liver", "--format", "dcm") == SOME_FAILED
+    assert [c["status"] for c in report(tmp_path / "out")["cases"]] == ["failed", "failed"]
+    assert "failed: a.nii.gz: " in capsys.readouterr().err
+
+
 def test_ctrl_c_keeps_what_is_done_and_says_so(
     segment: Segment,
     scans: Path,
