@@ -80,7 +80,6 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     segment_command.add_command(commands)
     prompts_command.add_command(commands)
-    serve_command.add_command(commands)
 
     run = commands.add_parser("run", help="segment every npz of a folder", epilog=EPILOG)
     run.add_argument("inputs", type=Path, help="folder of *.npz (imgs, spacing, text_prompts)")
@@ -106,6 +105,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     info.add_argument("bundle", type=Path, nargs="?", default=DEFAULT_BUNDLE)
     info.add_argument("--json", action="store_true", help="for programs")
     info.set_defaults(command=_info)
+    serve_command.add_command(commands)
     return parser, commands.choices
 
 
