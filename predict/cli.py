@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predict import prompts_command, segment_command
+from predict import prompts_command, segment_command, serve_command
 from predict.defaults import DEFAULT_BUNDLE
 from predict.errors import BundleError, UsageError
 from predict.exit_status import EPILOG, GOOD, INTERRUPTED, SOME_FAILED, WRONG_CALL
@@ -107,6 +107,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     info.add_argument("bundle", type=Path, nargs="?", default=DEFAULT_BUNDLE)
     info.add_argument("--json", action="store_true", help="for programs")
     info.set_defaults(command=_info)
+    serve_command.add_command(commands)
     return parser, commands.choices
 
 

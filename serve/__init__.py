@@ -1,0 +1,1 @@
+"""A local web page and REST service around prediction."""

@@ -1,0 +1,1 @@
+"""Ways to the server from other programs."""
