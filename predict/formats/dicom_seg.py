@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from predict.errors import UsageError
+from predict.errors import CaseError, UsageError
 from predict.volumes import Volume
 
 VERSION = "0.1.0"
 MAX_LABEL = 64
 SERIES_NUMBER = 900
+NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 
 
 def write_dicom_seg(
@@ -30,12 +31,19 @@ def write_dicom_seg(
 
     Raises:
         UsageError: The image did not come as DICOM, nothing is named, or highdicom is not there.
+        CaseError: The image lacks what a segmentation refers to.
         OSError: The disk or folder refuses.
     """
     if volume.kind != "dicom":
         raise UsageError(f"{path.suffix}: a DICOM-SEG needs a DICOM image, received {volume.kind}")
     if not names:
         raise UsageError("DICOM-SEG: expected at least one name, received none")
+    lacking = [name for name in NEEDED if not volume.extra["headers"][0].get(name)]
+    if lacking:
+        raise CaseError(
+            f"DICOM-SEG: the image lacks {', '.join(lacking)}, which a segmentation has to name; "
+            "choose another format, for example --format nii.gz"
+        )
     try:
         import highdicom as hd
         from highdicom.color import CIELabColor

@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from predict.errors import UsageError
+from predict.errors import CaseError, UsageError
 from predict.formats import read_volume, write_mask
 from predict.volumes import Volume
 
@@ -127,3 +127,14 @@ def test_without_a_dicom_image_or_names_or_highdicom_it_is_refused(
     with pytest.raises(UsageError, match=r"pip install -r predict/requirements-dicom\.txt"):
         write_mask(labels, read, tmp_path / "m.dcm", {}, {})
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def test_a_series_without_a_frame_of_reference_is_refused(
+    tmp_path: Path, write_series: Write, image: Any, turn: Any, labels: Any, named: Any
+) -> None:
+    read = read_volume(write_series(tmp_path / "s", image, turn))
+    for header in read.extra["headers"]:
+        del header.FrameOfReferenceUID
+    with pytest.raises(CaseError, match=r"lacks FrameOfReferenceUID.*--format nii\.gz"):
+        write_mask(labels, read, tmp_path / "m.dcm", *named)
+    assert not (tmp_path / "m.dcm").exists()
