@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predict.errors import CaseError, UsageError
+from predict.exit_status import GOOD, SOME_FAILED, WRONG_CALL
+from predict.writable import make_output_folder
 
 if TYPE_CHECKING:
     from evaluate.folder import Folders
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from evaluate.scores import CaseScore, Unscored
     from evaluate.tables import Table
 
-GOOD, SOME_FAILED, WRONG_CALL = 0, 1, 2
 EPILOG = (
     "exit status: 0 every case was scored; 1 some prediction is unusable or late and scored 0, or "
     "a case could not be scored; 2 wrong call."
@@ -116,7 +117,7 @@ def _score(options: argparse.Namespace) -> int:
         groups=read_groups(options.provenance) if options.provenance else {},
     )
     if options.out:
-        _make_folder(options.out)
+        make_output_folder(options.out)
     results = list(score_folder(folders, scoring))
     scores = [result for result in results if isinstance(result, CaseScore)]
     unscored = [result for result in results if isinstance(result, Unscored)]
@@ -138,7 +139,7 @@ def _rehearse(options: argparse.Namespace) -> int:
 
     sources = list_cases(options.inputs)[: options.limit]
     runner = _make_runner(options)
-    _make_folder(options.outputs)
+    make_output_folder(options.outputs)
     cases = []
     for case in rehearse(runner, sources, options.outputs):
         print(f"{case.case}: {case.seconds:.1f} s", file=sys.stderr)
@@ -178,7 +179,7 @@ def _print_scores(options: argparse.Namespace) -> None:
         predictions=options.outputs, truths=options.ground_truth, inputs=options.inputs
     )
     seconds = read_seconds(options.outputs / "rehearsal.json")
-    results = [r for r in score_folder(folders, Options(seconds=seconds)) if r.case in seconds]
+    results = list(score_folder(folders, Options(seconds=seconds), cases=seconds))
     scores = [result for result in results if isinstance(result, CaseScore)]
     unscored = [result for result in results if isinstance(result, Unscored)]
     print("\n".join(("", format_tables(make_tables(scores), brief=True))))
@@ -205,13 +206,6 @@ def _score_probes(options: argparse.Namespace) -> int:
 
 def _rules(options: argparse.Namespace) -> str:
     return "official" if options.official else "default"
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"output folder {folder}: not writable ({error.strerror})") from error
 
 
 def _write_report(

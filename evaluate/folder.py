@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,8 +49,10 @@ class Options:
     groups: Mapping[str, Group] = field(default_factory=dict)
 
 
-def score_folder(folders: Folders, options: Options) -> Iterator[CaseScore | Unscored]:
-    """Score every input, sorted by name.
+def score_folder(
+    folders: Folders, options: Options, cases: Container[str] | None = None
+) -> Iterator[CaseScore | Unscored]:
+    """Score every input, or only those of the given cases, sorted by name.
 
     A case without readable input or ground truth is unscored. With the official rules the first
     unusable file ends the evaluation: its case and every later one are unscored.
@@ -64,6 +66,8 @@ def score_folder(folders: Folders, options: Options) -> Iterator[CaseScore | Uns
     stopped = ""
     for name in (path.name for path in list_cases(folders.inputs)):
         case = name.removesuffix(".npz")
+        if cases is not None and case not in cases:
+            continue
         if stopped:
             yield Unscored(case, f"the official script stops at {stopped}")
             continue

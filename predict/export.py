@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from predict.atomic import replacing
 from predict.bundle import (
     CONFIG,
     FORMAT,
@@ -229,9 +229,8 @@ def _count_parameters(tensors: Mapping[str, torch.Tensor]) -> int:
 
 def _write(bundle: Path, contents: Mapping[str, bytes]) -> None:
     for name, data in contents.items():
-        partial = bundle / f".{name}.partial"
-        partial.write_bytes(data)
-        os.replace(partial, bundle / name)
+        with replacing(bundle / name) as partial:
+            partial.write_bytes(data)
 
 
 def _sha256(data: bytes) -> str:

@@ -37,7 +37,7 @@ def separate_instances(mask: np.ndarray, cut: Cut | None = None) -> Instances:
             returns (d, h, w) parts 1..n.
     """
     labels = np.zeros(mask.shape, np.int32)
-    box = _bounding_box(mask)
+    box = bounding_box(mask)
     if box is None:
         return Instances(labels, 0)
     components, count = cc3d.connected_components(
@@ -96,7 +96,8 @@ def cap_instances(labels: np.ndarray, limit: int = 255) -> tuple[np.ndarray, int
     return capped, max(0, int(labels.max(initial=0)) - limit)
 
 
-def _bounding_box(mask: np.ndarray) -> tuple[slice, slice, slice] | None:
+def bounding_box(mask: np.ndarray) -> tuple[slice, slice, slice] | None:
+    """Smallest box with every voxel of a (D, H, W) mask; None if it is empty."""
     ranges = []
     for axis in range(3):
         others = tuple(a for a in range(3) if a != axis)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from predict.archive import (
     read_numbers,
     read_object,
 )
+from predict.atomic import replacing
 from predict.cases import Case, check_spacing, normalise_image, parse_prompts
 from predict.errors import CaseError, UsageError
 
@@ -83,15 +83,8 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
     Raises:
         OSError: The disk or folder refuses; nothing is left behind.
     """
-    partial = path.with_name(f".{os.urandom(8).hex()}.partial")
-    try:
-        with partial.open("xb") as file:
-            np.savez_compressed(file, segs=labels)
-        os.replace(partial, path)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink()
-        raise
+    with replacing(path) as partial, partial.open("xb") as file:
+        np.savez_compressed(file, segs=labels)
 
 
 def read_spacing(archive: zipfile.ZipFile) -> object:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import resource
 import time
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from predict.atomic import replacing
 from predict.startup import StartUp
 
 NAME = "report.json"
@@ -121,9 +121,9 @@ def write_report(
         "startup": {stage: round(value, 4) for stage, value in startup.seconds.items()},
         "cases": [case.to_dict() for case in cases],
     }
-    partial = folder / f".{NAME}.partial"
-    partial.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        text = json.dumps(values, indent=1, ensure_ascii=False)
+        partial.write_text(text + "\n", encoding="utf-8")
     return path
 
 

@@ -131,7 +131,7 @@ class Result:
             UsageError: Probabilities were not asked for, or another ending.
             OSError: The disk refuses; nothing is left behind.
         """
-        from predict.formats.atomic import replacing
+        from predict.atomic import replacing
         from predict.formats.nifti import write_nifti
 
         target = Path(path)

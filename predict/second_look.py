@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from predict.instances import bounding_box
 from predict.resample import Span, Window, axis_matrix
 
 MARGIN = 0.25
@@ -79,13 +80,9 @@ def _positive_boxes(logits: torch.Tensor) -> list[Shares | None]:
     """(3, 2) shares of the axes, from the first to behind the last positive cell, per class."""
     boxes: list[Shares | None] = []
     for positive in (logits > 0).cpu().numpy():
-        ranges = []
-        for axis in range(3):
-            occupied = np.flatnonzero(positive.any(axis=tuple({0, 1, 2} - {axis})))
-            if occupied.size:
-                ranges.append((occupied[0], occupied[-1] + 1))
+        box = bounding_box(positive)
         sizes = np.array(positive.shape)[:, None]
-        boxes.append(np.array(ranges) / sizes if ranges else None)
+        boxes.append(box and np.array([(part.start, part.stop) for part in box]) / sizes)
     return boxes
 
 

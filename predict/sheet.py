@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from predict.atomic import replacing
 from predict.cases import Case
 from predict.colours import Colour, label_colour
-from predict.formats.atomic import replacing
 from predict.panels import (
     BACKGROUND,
     FAINT,

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from predict.atomic import replacing
 from predict.colours import label_colour
 from predict.errors import UsageError
-from predict.formats.atomic import replacing
 
 if TYPE_CHECKING:
     from predict.result import Result

@@ -10,7 +10,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from predict.formats.atomic import replacing
+from predict.atomic import replacing
 from predict.volumes import Volume
 from serve.errors import RefusalError
 

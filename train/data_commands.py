@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from predict.errors import UsageError
+from predict.exit_status import GOOD, SOME_FAILED
 from train.catalogue import Catalogue
 from train.index import Index
 from train.index_build import build_index
@@ -21,7 +22,6 @@ from train.pool import default_workers
 from train.source_files import SplitRoot
 
 logger = logging.getLogger(__name__)
-GOOD, SOME_FAILED = 0, 1
 
 
 def add_commands(commands: Any) -> None:

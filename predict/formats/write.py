@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from predict.atomic import replacing
 from predict.errors import UsageError
-from predict.formats.atomic import replacing
 from predict.formats.read import DICOM_ENDINGS, ending_of
 from predict.npz import write_labels
 from predict.volumes import Volume

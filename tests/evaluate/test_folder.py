@@ -107,3 +107,13 @@ def test_wrong_folders(folders: Folders) -> None:
     folders.truths.rmdir()
     with pytest.raises(UsageError, match="expected a folder"):
         run(folders)
+
+
+def test_only_the_given_cases_are_scored(
+    folders: Folders, add_case: AddCase, cube: np.ndarray
+) -> None:
+    for name in ("a", "b", "c"):
+        add_case(name, cube, cube)
+    (folders.truths / "c.npz").unlink()
+    scored = list(score_folder(folders, Options(), cases={"a", "b"}))
+    assert [result.case for result in scored] == ["a", "b"]

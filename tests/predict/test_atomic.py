@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from predict.formats.atomic import replacing
+from predict.atomic import replacing
 
 
 @pytest.mark.parametrize(
