@@ -24,6 +24,7 @@ class Example:
         image: (D, H, W) uint8.
         labels: (D, H, W) uint8 class ids, or object ids in an instance case.
         spacing: (x, y, z) mm.
+        names: Class id -> name of the class.
         prompts: Class id -> phrasings; the first one is the shipped case's.
         instance: Whether the objects are to be told apart.
     """
@@ -33,6 +34,7 @@ class Example:
     image: np.ndarray
     labels: np.ndarray
     spacing: Triple
+    names: Mapping[int, str]
     prompts: Mapping[int, tuple[str, ...]]
     instance: bool = False
 
@@ -59,17 +61,17 @@ def ct_torso(rng: np.random.Generator) -> Example:
     image = blur(canvas.image) + 3 * texture(canvas.image.shape, rng, 2)
     image = np.where(canvas.image > 50, image + rng.normal(0, 4, image.shape), np.maximum(image, 0))
     study = "abdominal CT"
-    prompts = {
-        1: _ask("left lung", study),
-        2: _ask("right lung", study),
-        3: _ask("liver", study),
-        4: _ask("spleen", study),
-        5: _ask("right kidney", study),
-        6: _ask("left kidney", study),
-        7: _ask("urinary bladder", study),
-        8: _ask("vertebrae", study),
-        9: _ask("spinal cord", study),
-        10: _ask("aorta", study),
+    names = {
+        1: "left lung",
+        2: "right lung",
+        3: "liver",
+        4: "spleen",
+        5: "right kidney",
+        6: "left kidney",
+        7: "urinary bladder",
+        8: "vertebrae",
+        9: "spinal cord",
+        10: "aorta",
     }
     return Example(
         name="CT_synthetic_torso",
@@ -77,7 +79,8 @@ def ct_torso(rng: np.random.Generator) -> Example:
         image=to_uint8(image),
         labels=canvas.labels,
         spacing=(2.5, 2.5, 5.0),
-        prompts=prompts,
+        names=names,
+        prompts=ask_each(names, study),
     )
 
 
@@ -105,13 +108,13 @@ def mr_brain(rng: np.random.Generator) -> Example:
     bias = 1 + 0.08 * (canvas.grid[1] - 0.5) * float(rng.uniform(-2, 2))
     image = blur(canvas.image) * bias + rng.normal(0, 5, canvas.image.shape) * (canvas.image > 0)
     study = "post-contrast T1-weighted brain MRI"
-    prompts = {
-        1: _ask("lateral ventricles", study),
-        2: _ask("right putamen", study),
-        3: _ask("left putamen", study),
-        4: _ask("peritumoral edema", study),
-        5: _ask("enhancing tumor", study),
-        6: _ask("necrotic tumor core", study),
+    names = {
+        1: "lateral ventricles",
+        2: "right putamen",
+        3: "left putamen",
+        4: "peritumoral edema",
+        5: "enhancing tumor",
+        6: "necrotic tumor core",
     }
     return Example(
         name="MR_synthetic_brain",
@@ -119,7 +122,8 @@ def mr_brain(rng: np.random.Generator) -> Example:
         image=to_uint8(image),
         labels=canvas.labels,
         spacing=(1.6, 1.6, 2.0),
-        prompts=prompts,
+        names=names,
+        prompts=ask_each(names, study),
     )
 
 
@@ -141,10 +145,10 @@ def pet_lesions(rng: np.random.Generator) -> Example:
         paint(lesion & (canvas.labels == 0), float(rng.uniform(170, 250)), 3)
     image = blur(canvas.image, 3) * (1 + 0.08 * texture(canvas.image.shape, rng, 1))
     study = "FDG PET"
-    prompts = {
-        1: _ask("liver", study),
-        2: _ask("urinary bladder", study),
-        3: _ask("hypermetabolic lesions", study),
+    names = {
+        1: "liver",
+        2: "urinary bladder",
+        3: "hypermetabolic lesions",
     }
     return Example(
         name="PET_synthetic_lesions",
@@ -152,7 +156,8 @@ def pet_lesions(rng: np.random.Generator) -> Example:
         image=to_uint8(image),
         labels=canvas.labels,
         spacing=(5.0, 5.0, 5.0),
-        prompts=prompts,
+        names=names,
+        prompts=ask_each(names, study),
     )
 
 
@@ -178,10 +183,10 @@ def us_heart(rng: np.random.Generator) -> Example:
     speckle = np.sqrt(np.abs(blur(rng.exponential(1.0, canvas.image.shape))))
     image = blur(canvas.image * sector) * speckle * (1.15 - 0.4 * y)
     study = "apical cardiac ultrasound"
-    prompts = {
-        1: _ask("left ventricle", study),
-        2: _ask("myocardium", study),
-        3: _ask("left atrium", study),
+    names = {
+        1: "left ventricle",
+        2: "myocardium",
+        3: "left atrium",
     }
     labels = np.where(sector, canvas.labels, 0).astype(np.uint8)
     return Example(
@@ -190,7 +195,8 @@ def us_heart(rng: np.random.Generator) -> Example:
         image=to_uint8(image),
         labels=labels,
         spacing=(0.7, 0.7, 1.0),
-        prompts=prompts,
+        names=names,
+        prompts=ask_each(names, study),
     )
 
 
@@ -208,6 +214,7 @@ def microscopy_nuclei(rng: np.random.Generator) -> Example:
     mottled = canvas.image * (1 + 0.12 * texture(canvas.image.shape, rng, 2) * (canvas.labels > 0))
     image = blur(mottled, 2) + rng.normal(0, 5, canvas.image.shape)
     labels = _renumber(canvas.labels)
+    names = {1: "cell nucleus"}
     prompts = {
         1: (
             "Separate each cell nucleus in this fluorescence microscopy stack",
@@ -221,6 +228,7 @@ def microscopy_nuclei(rng: np.random.Generator) -> Example:
         image=to_uint8(image),
         labels=labels,
         spacing=(0.5, 0.5, 1.5),
+        names=names,
         prompts=prompts,
         instance=True,
     )
@@ -261,13 +269,17 @@ def _variation(canvas: Canvas, rng: np.random.Generator) -> Ellipsoid:
     return vary
 
 
-def _ask(structure: str, study: str) -> tuple[str, ...]:
-    return (
-        f"Segment the {structure} on this {study}",
-        f"{structure} in {study}",
-        f"Where is the {structure} in the {study}?",
-        f"outline the {structure}, {study}",
-    )
+def ask_each(names: Mapping[int, str], study: str) -> dict[int, tuple[str, ...]]:
+    """Phrasings for every class of a study."""
+    return {
+        class_id: (
+            f"Segment the {name} on this {study}",
+            f"{name} in {study}",
+            f"Where is the {name} in the {study}?",
+            f"outline the {name}, {study}",
+        )
+        for class_id, name in names.items()
+    }
 
 
 def _renumber(labels: np.ndarray) -> np.ndarray:

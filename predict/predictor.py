@@ -18,8 +18,9 @@ from predict.labels import View
 from predict.model.mask_decoder import ImageFeatures
 from predict.model.text3dsam import PassOutput
 from predict.precision import choose_precision
-from predict.resample import resample_volume, resize_volume
+from predict.resample import Window, resample_volume, resize_volume
 from predict.second_look import Look, into_window, plan_looks
+from predict.tiles import plan_tiles, stitch
 from predict.touching import split_touching
 
 
@@ -142,9 +143,13 @@ class ImagePredictor:
                 prompts.ids.to(self.device), prompts.mask.to(self.device)
             )
             watch.lap("encode_text")
-            looks = self._look(self._image, self._features, embeddings)
+            coarse = self._decode(
+                self._features, embeddings, refinements=0 if self.precise else None
+            )
+            presence = self._presence(embeddings, coarse)
+            looks = self._look(self._image, self._features, embeddings, coarse)
         watch.lap("decode")
-        views, presence = self._views(looks, ids)
+        views = self._views(looks, ids, presence)
         return Answer(views, presence, prompts.truncated, {**self._seconds, **watch.seconds})
 
     def separate_objects(self, mask: np.ndarray, spacing: Sequence[float]) -> Instances:
@@ -157,47 +162,55 @@ class ImagePredictor:
         cut = partial(split_touching, spacing=tuple(reversed(spacing))) if self.precise else None
         return separate_instances(mask, cut)
 
+    def _presence(self, text: torch.Tensor, seen: PassOutput) -> tuple[float, ...] | None:
+        """Every prompt's probability that its target is there, if the network tells."""
+        logits = self.model.presence(text, seen)
+        return None if logits is None else tuple(logits.float().sigmoid().tolist())
+
     def _look(
-        self, image: np.ndarray, features: ImageFeatures, text: torch.Tensor
-    ) -> list[tuple[Look, PassOutput]]:
-        """Last pass of all prompts; in precise mode its refinements happen in windows."""
+        self, image: np.ndarray, features: ImageFeatures, text: torch.Tensor, coarse: PassOutput
+    ) -> list[tuple[Look, torch.Tensor]]:
+        """Logits of all prompts; in precise mode refined in windows, large ones tile by tile."""
         if not self.precise:
-            everyone = Look(tuple(range(len(text))), None)
-            return [(everyone, self._decode(features, text))]
-        coarse = self._decode(features, text, refinements=0)
+            return [(Look(tuple(range(len(text))), None), coarse.logits[:, 0])]
         refined = []
         for look in plan_looks(coarse.logits[:, 0], image.shape):
             members = list(look.members)
-            logits, seen = coarse.logits[members, 0], features
-            if look.window is not None:
-                size = self.model.config.image_size
-                part = resample_volume(image, size, self.device, look.window)
-                seen = self.model.encode_image(part)
-                logits = into_window(logits, look.window, image.shape)
-            before = PassOutput(logits[:, None], coarse.token[members])
-            refined.append((look, self._decode(seen, text[members], before=before)))
+            before = PassOutput(coarse.logits[members], coarse.token[members])
+            if look.window is None:
+                logits = self._decode(features, text[members], before=before).logits[:, 0]
+            else:
+                tiles = plan_tiles(look.window, image.shape, self.model.config.image_size)
+                seen = [self._look_at(tile, image, text[members], before) for tile in tiles]
+                logits = stitch(seen, tiles, look.window)
+            refined.append((look, logits))
         return refined
 
+    def _look_at(
+        self, window: Window, image: np.ndarray, text: torch.Tensor, before: PassOutput
+    ) -> torch.Tensor:
+        """Refine what a coarse look found, in a window: (N, d, h, w) logits."""
+        part = resample_volume(image, self.model.config.image_size, self.device, window)
+        logits = into_window(before.logits[:, 0], window, image.shape)
+        features = self.model.encode_image(part)
+        start = PassOutput(logits[:, None], before.token)
+        return self._decode(features, text, before=start).logits[:, 0]
+
     def _views(
-        self, looks: Sequence[tuple[Look, PassOutput]], class_ids: Sequence[int]
-    ) -> tuple[list[View], tuple[float, ...] | None]:
-        """Views of the prompts that are there, and every prompt's probability of that."""
-        views, probability = [], [1.0] * len(class_ids)
-        told = False
-        for look, (logits, token) in looks:
-            there = self.model.presence(token)
-            if there is not None:
-                told = True
-                for member, value in zip(look.members, there.sigmoid().tolist(), strict=True):
-                    probability[member] = value
+        self,
+        looks: Sequence[tuple[Look, torch.Tensor]],
+        class_ids: Sequence[int],
+        presence: Sequence[float] | None,
+    ) -> list[View]:
+        """Views of the prompts that are there, as far as the network can tell."""
+        views, least = [], self.pipeline.least_presence
+        for look, logits in looks:
             kept = [
-                i
-                for i, member in enumerate(look.members)
-                if probability[member] >= self.pipeline.least_presence
+                i for i, m in enumerate(look.members) if presence is None or presence[m] >= least
             ]
             ids = [class_ids[look.members[i]] for i in kept]
-            views.append(View(logits=logits[kept, 0], class_ids=ids, window=look.window))
-        return views, tuple(probability) if told else None
+            views.append(View(logits=logits[kept], class_ids=ids, window=look.window))
+        return views
 
     def _decode(
         self,

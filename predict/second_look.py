@@ -29,7 +29,8 @@ class Look:
 
     Attributes:
         members: Their numbers.
-        window: Part of the case to look at, in voxels; None: all of it.
+        window: Part of the case to look at, in voxels; None: they found nothing, the whole case is
+            looked at as coarsely as before.
     """
 
     members: tuple[int, ...]
@@ -41,28 +42,33 @@ def plan_looks(logits: torch.Tensor, shape: Sequence[int]) -> list[Look]:
 
     A window holds all positive cells of its prompts and a margin, at least LEAST_SHARE of every
     axis (the network was trained on no smaller ones), its axes zoomed alike up to MOST_STRETCH. A
-    prompt that found nothing, or so much that a window would not help, is refined on the whole
-    case.
+    prompt that found so much that a window would not help gets all of the case.
 
     Args:
         logits: (C, d, h, w) of the coarse look.
         shape: (D, H, W) of the case.
     """
-    whole: list[int] = []
+    nothing: list[int] = []
+    much: list[int] = []
     boxes: list[tuple[list[int], Shares]] = []
     for number, box in enumerate(_positive_boxes(logits)):
-        if box is None or _volume(window := _widen(box, MARGIN)) > WORTHWHILE:
-            whole.append(number)
+        if box is None:
+            nothing.append(number)
+        elif _volume(window := _widen(box, MARGIN)) > WORTHWHILE:
+            much.append(number)
         else:
             boxes.append(([number], window))
-    looks = [Look(tuple(whole), None)] if whole else []
+    looks = [Look(tuple(nothing), None)] if nothing else []
     for members, box in _merge(boxes):
         if _volume(box) > WORTHWHILE:
-            looks.append(Look(tuple(members), None))
+            much += members
         else:
             low, high = (box * np.asarray(shape, float)[:, None]).T.tolist()
             z, y, x = zip(low, high, strict=True)
             looks.append(Look(tuple(members), (z, y, x)))
+    if much:
+        everything = (0.0, shape[0]), (0.0, shape[1]), (0.0, shape[2])
+        looks.append(Look(tuple(sorted(much)), everything))
     return looks
 
 

@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     tune = commands.add_parser("finetune", help="go on from a bundle with cases of one's own")
     tune.set_defaults(run=_finetune)
     tune.add_argument("--bundle", type=Path, required=True, help="where to start from")
+    tune.add_argument(
+        "--presence", action="store_true", help="add a presence head if there is none"
+    )
     _add_data_options(tune, config="finetune.yaml")
     export = commands.add_parser("export", help="make a bundle of a run's best weights")
     export.set_defaults(run=_export)
@@ -112,7 +115,7 @@ def _open(arguments: argparse.Namespace) -> tuple[TrainConfig, Source]:
         arguments.prompts,
         arguments.provenance,
         index=arguments.index,
-        synthetic=config.sampling.synthetic_volumes,
+        mixed_in=config.sampling,
     )
     return config, source
 
@@ -138,7 +141,7 @@ def _new_network(config: TrainConfig, phrasebook: Phrasebook) -> tuple[Text3DSAM
 
 def _finetune(arguments: argparse.Namespace) -> None:
     config, source = _open(arguments)
-    model, tokenizer = model_from_bundle(arguments.bundle, config.seed)
+    model, tokenizer = model_from_bundle(arguments.bundle, config.seed, presence=arguments.presence)
     known = read_known_prompts(arguments.bundle)
     data = TrainingData(source.corpus, source.phrasebook, tokenizer, known)
     fit(data, model, config, arguments.out)

@@ -45,7 +45,11 @@ class SamplingConfig:
         dataset_power: A data set of n cases is drawn with probability proportional to n ** power;
             1 draws every case alike.
         absent_prompt: Probability of one more prompt whose target is not in the volume.
-        synthetic_volumes: Synthetic volumes of every kind that are mixed in.
+        synthetic_volumes: Synthetic volumes of every kind of ``examples`` that are mixed in.
+        phantoms: Spinal cord phantoms of either labelling that are mixed in.
+        implants: Cases with an implanted tumour that are mixed in, per data set that has tumours of
+            known parts; not with packs.
+        dataset_factors: Data set -> factor of its probability; those not named have 1.
         workers: Processes that prepare samples; they change nothing but the speed.
     """
 
@@ -54,6 +58,9 @@ class SamplingConfig:
     dataset_power: float = 1.0
     absent_prompt: float = 0.1
     synthetic_volumes: int = 0
+    phantoms: int = 0
+    implants: int = 0
+    dataset_factors: dict[str, float] = field(default_factory=dict)
     workers: int = 8
 
     def __post_init__(self) -> None:
@@ -61,6 +68,8 @@ class SamplingConfig:
         _at_least("sampling", 1, prompts_per_image=self.prompts_per_image)
         _at_least("sampling", 0, workers=self.workers, synthetic_volumes=self.synthetic_volumes)
         _at_least("sampling", 0, dataset_power=self.dataset_power)
+        _at_least("sampling", 0, phantoms=self.phantoms, implants=self.implants)
+        _at_least("sampling.dataset_factors", 0, **self.dataset_factors)
         _share("sampling", absent_prompt=self.absent_prompt)
 
 
@@ -108,6 +117,8 @@ class LossConfig:
         focal_weight: Factor of the focal term beside the Dice term.
         presence_weight: Factor of the binary cross-entropy of presence, for a network with that
             head.
+        absent_smoothing: Voxels of the logits' grid that smooth the Dice term where the target is
+            absent: about so many false ones cost one half. The published 1e-5 gives no gradient.
         grid: Where masks are compared: ``logits``, the grid of the answers, with the share of every
             cell that is target; ``image``, the input grid, to which answers are upsampled (as
             published).
@@ -117,6 +128,7 @@ class LossConfig:
     alpha: float = 0.25
     focal_weight: float = 1.0
     presence_weight: float = 0.0
+    absent_smoothing: float = 1e-5
     grid: Literal["logits", "image"] = "logits"
 
 

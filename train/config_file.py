@@ -114,6 +114,8 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
             choices = ", ".join(map(str, get_args(kind)))
             raise UsageError(f"{name}: expected one of {choices}, received {value!r}")
         return value
+    if origin is dict:
+        return _table(get_args(kind)[1], value, name)
     if origin is tuple:
         return _tuple(get_args(kind), value, name)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -141,6 +143,12 @@ def _section(kind: Any, value: Any, name: str) -> Any:
     hints = get_type_hints(kind)
     prefix = f"{name}." if name else ""
     return kind(**{k: _convert(hints[k], v, prefix + k) for k, v in value.items()})
+
+
+def _table(kind: Any, value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{name}: expected a table, received {value!r}")
+    return {str(key): _convert(kind, item, f"{name}.{key}") for key, item in value.items()}
 
 
 def _tuple(kinds: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:

@@ -25,6 +25,7 @@ def dice_focal(
     gamma: float = 2.0,
     focal: Literal["published", "paper"] = "published",
     alpha: float = 0.25,
+    absent_smoothing: float = SMOOTHING,
 ) -> DiceFocal:
     """Both terms.
 
@@ -38,12 +39,15 @@ def dice_focal(
         gamma: Focusing parameter.
         focal: Which of the two focal formulas.
         alpha: Balancing factor of the paper's formula.
+        absent_smoothing: Smoothing where a target is empty.
     """
     axes = tuple(range(1, logits.ndim))
     probability = torch.sigmoid(logits)
     overlap = (probability * target).sum(axes)
     total = probability.sum(axes) + target.sum(axes)
-    dice = 1 - (2 * overlap + SMOOTHING) / (total + SMOOTHING)
+    there = target.flatten(1).any(dim=1)
+    smoothing = torch.where(there, SMOOTHING, absent_smoothing)
+    dice = 1 - (2 * overlap + smoothing) / (total + smoothing)
     if focal == "paper":
         surprise = -F.logsigmoid(logits)
         voxels = alpha * torch.exp(gamma * F.logsigmoid(-logits)) * target * surprise

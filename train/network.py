@@ -21,6 +21,7 @@ from predict.model.config import ModelConfig, TextEncoderConfig
 from predict.model.text3dsam import Text3DSAM
 from predict.tokenizer import PromptTokenizer
 
+PRESENCE_HEAD = "seg_decoder.mask_decoder.presence."
 FIXED_BERT = {"hidden_act": "gelu", "position_embedding_type": "absolute", "model_type": "bert"}
 
 
@@ -89,22 +90,38 @@ def load_pretrained_text(model: Text3DSAM, folder: Path) -> None:
     model.text_encoder.load_state_dict({**expected, **known})
 
 
-def model_from_bundle(folder: Path, seed: int = 0) -> tuple[Text3DSAM, PromptTokenizer]:
+def model_from_bundle(
+    folder: Path, seed: int = 0, *, presence: bool = False
+) -> tuple[Text3DSAM, PromptTokenizer]:
     """A trainable network with a bundle's weights, and its tokenizer.
 
     A bundle stores BatchNorms beside their convolutions (they are folded only when it is loaded for
     prediction), so training goes on from just what was exported. What export leaves out has no
     influence on any mask and is random here.
 
+    Args:
+        folder: The bundle.
+        seed: Of what is random.
+        presence: Add a presence head with random weights where the bundle has none.
+
     Raises:
         BundleError: The bundle is damaged.
         UsageError: It lacks weights that matter.
     """
     parts = read_bundle(folder)
-    model = new_model(parts.config, seed)
+    config: ModelConfig = parts.config
+    added: tuple[str, ...] = ()
+    if presence and not config.mask_decoder.presence:
+        config = replace(config, mask_decoder=replace(config.mask_decoder, presence=True))
+        added = (PRESENCE_HEAD,)
+    model = new_model(config, seed)
     tensors = {k: v.to(torch.float32) for k, v in parts.tensors.items()}
     result = model.load_state_dict(tensors, strict=False)
-    lost = [key for key in result.missing_keys if not NO_INFLUENCE.search(key)]
+    lost = [
+        key
+        for key in result.missing_keys
+        if not NO_INFLUENCE.search(key) and not key.startswith(added)
+    ]
     if lost or result.unexpected_keys:
         raise UsageError(
             f"{folder}: expected the weights of its configuration, "

@@ -112,7 +112,7 @@ class Objective(nn.Module):
             if weight > 0:
                 dice, focal = self._terms(output.logits.float(), wanted)
                 loss = loss + weight * (dice + self.loss.focal_weight * focal)
-        presence = self.model.presence(passes[-1].token)
+        presence = self.model.presence(text, passes[0])
         if presence is not None:
             there = targets.flatten(1).any(dim=1).float()
             missed = F.binary_cross_entropy_with_logits(presence.float(), there, reduction="sum")
@@ -122,7 +122,13 @@ class Objective(nn.Module):
     def _terms(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         if self.loss.grid == "image":
             logits = F.interpolate(logits, target.shape[2:], mode="trilinear", align_corners=False)
-        terms = dice_focal(logits, target, focal=self.loss.focal, alpha=self.loss.alpha)
+        terms = dice_focal(
+            logits,
+            target,
+            focal=self.loss.focal,
+            alpha=self.loss.alpha,
+            absent_smoothing=self.loss.absent_smoothing,
+        )
         return terms.dice.sum(), terms.focal.sum()
 
     def _encode_image(self, images: Tensor) -> ImageFeatures:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from predict.errors import UsageError
 from predict.json_files import read_json_table
+from train.synthetic import Synthetic
 
 HERE = Path(__file__).parent
 SIDED = re.compile(r"(left|right) (.+)")
@@ -30,6 +31,7 @@ FUNCTION_WORDS = frozenset(
 )
 LONG_WORD = re.compile(r"[A-Za-z]{6,}")
 OWN_WORDING, NAME_ITSELF, WITH_MODALITY, CAPITAL, TYPO = 0.5, 0.3, 0.6, 0.3, 0.03
+WITH_SURROUNDINGS, SHOUTED = 0.25, 0.04
 TEXTS_PER_CLASS = 16
 
 
@@ -62,14 +64,14 @@ class Phrasebook:
         cls,
         prompts_json: Path,
         provenance_json: Path | None,
-        extra: Mapping[str, Mapping[int, Sequence[str]]] | None = None,
+        ours: Synthetic | None = None,
     ) -> Phrasebook:
         """Read the training prompts and, from the provenance, the most common class names.
 
         Args:
             prompts_json: ``{data set: {class id: [prompts], "instance_label": 0 or 1}}``.
             provenance_json: ``{"train": {case: {"dataset": ..., "classes": {class id: name}}}}``.
-            extra: Further data sets: class id -> phrasings.
+            ours: Data sets of our own making, whose names and phrasings join them.
 
         Raises:
             UsageError: A file cannot be read or does not look like this.
@@ -86,7 +88,10 @@ class Phrasebook:
                 f"{prompts_json}: expected {{data set: {{class id: [prompts]}}}} ({error})"
             ) from error
         names = {} if provenance_json is None else _most_common_names(provenance_json)
-        return cls({**given, **(extra or {})}, names, instance)
+        if ours is None:
+            return cls(given, names, instance)
+        instance |= ours.instance_datasets
+        return cls({**given, **ours.prompts}, {**names, **ours.names}, instance)
 
     def class_name(self, dataset: str, class_id: int) -> str:
         """Name of a class, or its first phrasing where no name is known."""
@@ -154,6 +159,11 @@ class Phrasebook:
             text = rng.choice(plain).format(x=wording)
         if rng.random() < TYPO:
             text = _with_typo(text, rng)
+        if rng.random() < WITH_SURROUNDINGS:
+            history = rng.choice(self.templates["history"])
+            text = rng.choice(self.templates["around"]).format(t=text, h=history)
+        if rng.random() < SHOUTED:
+            return text.upper()
         return text[0].upper() + text[1:] if rng.random() < CAPITAL else text
 
 

@@ -102,7 +102,11 @@ class SampleDataset(Dataset[Sample]):
         if not self.datasets:
             raise UsageError("expected a case with a labelled class, found none")
         weights = np.array(
-            [len(self.by_dataset[d]) ** sampling.dataset_power for d in self.datasets]
+            [
+                len(self.by_dataset[d]) ** sampling.dataset_power
+                * sampling.dataset_factors.get(d, 1.0)
+                for d in self.datasets
+            ]
         )
         self.probabilities = weights / weights.sum()
         self._absent = {dataset: self._absent_classes(dataset) for dataset in self.datasets}

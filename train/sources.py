@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 from predict.errors import UsageError
 from predict.json_files import read_json_table
+from train.config import SamplingConfig
 from train.corpus import Corpus, JoinedCorpus, MemoryCorpus, read_corpus
 from train.own_cases import read_own_cases
 from train.packed_corpus import PackedCorpus
+from train.phantoms.implants import implants
 from train.phrasing import Phrasebook
-from train.synthetic import synthetic_corpus, synthetic_prompts
+from train.synthetic import make_synthetic
 
-FIRST_SYNTHETIC_SEED = 100
+IMPLANT_SEED = 200
+NOTHING_MIXED_IN = SamplingConfig()
 TRAINING_SPLIT = "train"
 
 
@@ -30,7 +33,7 @@ def open_source(
     provenance: Path | None,
     *,
     index: Path | None = None,
-    synthetic: int = 0,
+    mixed_in: SamplingConfig = NOTHING_MIXED_IN,
 ) -> Source:
     """Open what a run is trained on.
 
@@ -40,16 +43,16 @@ def open_source(
         prompts: JSON: data set -> class id -> phrasings; not needed for a flat folder.
         provenance: JSON with class names and subjects per case.
         index: What the packs were made from; its training split is used.
-        synthetic: Synthetic volumes of every kind that are mixed in.
+        mixed_in: How many volumes of our own making go with them.
 
     Raises:
         UsageError: Nothing fits.
     """
-    seeds = range(FIRST_SYNTHETIC_SEED, FIRST_SYNTHETIC_SEED + synthetic)
-    extra = dict(synthetic_prompts(seeds))
+    ours = make_synthetic(mixed_in.synthetic_volumes, mixed_in.phantoms)
+    made = ours.volumes
     corpus: Corpus
     if prompts is not None:
-        phrasebook = Phrasebook.load(prompts, provenance, extra=extra)
+        phrasebook = Phrasebook.load(prompts, provenance, ours)
         if index is None:
             volumes = read_corpus(data, prompts)
             if not volumes:
@@ -57,19 +60,21 @@ def open_source(
                     f"{data}: expected MODALITY/DATASET/*.npz with prompts, found none"
                 )
             corpus = MemoryCorpus(volumes, read_subjects(provenance))
+            made += implants(volumes, phrasebook.names, mixed_in.implants, IMPLANT_SEED)
         else:
             corpus = PackedCorpus(data, index, split=TRAINING_SPLIT)
     elif index is None and data.is_dir() and any(data.glob("*.npz")):
         own = read_own_cases(data)
         instance = {data.name} if own.instance else set()
-        phrasebook = Phrasebook({data.name: own.prompts, **extra}, {}, instance)
+        instance |= ours.instance_datasets
+        phrasebook = Phrasebook({data.name: own.prompts, **ours.prompts}, ours.names, instance)
         corpus = MemoryCorpus(own.volumes, read_subjects(provenance))
     else:
         raise UsageError(
             f"{data}: expected a folder of npz files with text_prompts, "
             "or MODALITY/DATASET/*.npz or packs, and --prompts"
         )
-    return Source(JoinedCorpus([corpus, MemoryCorpus(synthetic_corpus(seeds))]), phrasebook)
+    return Source(JoinedCorpus([corpus, MemoryCorpus(made)]), phrasebook)
 
 
 def read_subjects(provenance: Path | None) -> dict[str, str]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from predict.model.config import ModelConfig
 from predict.model.pixel_decoder import PixelDecoder
+from predict.model.presence_head import PresenceHead
 from predict.model.two_way_transformer import TwoWayTransformer
 
 
@@ -93,7 +94,7 @@ class MaskDecoder(nn.Module):
         self.txt_align_upscaled_embedding = nn.Sequential(
             nn.Linear(embed_dim, mid), nn.LayerNorm(mid), nn.GELU(), nn.Linear(mid, fine)
         )
-        self.presence = _presence_head(embed_dim, mid) if config.mask_decoder.presence else None
+        self.presence = PresenceHead(embed_dim, mid) if config.mask_decoder.presence else None
 
     def image_features(self, maps: Sequence[Tensor], positions: Tensor) -> ImageFeatures:
         """Project the encoder's maps s0..s4 once per image; positions are (1, E, d, h, w)."""
@@ -148,11 +149,6 @@ class MaskDecoder(nn.Module):
         x = F.gelu(up["2"](x + features.skip_mid))
         x = _resize(_channels_last(up["5"](x)), features.skip_fine)
         return F.gelu(up["6"](x) + features.skip_fine)
-
-
-def _presence_head(embed_dim: int, hidden: int) -> nn.Sequential:
-    """Mask token -> logit that the prompt's target is in the image."""
-    return nn.Sequential(nn.Linear(embed_dim, hidden), nn.GELU(), nn.Linear(hidden, 1))
 
 
 def _channels_last(x: Tensor) -> Tensor:

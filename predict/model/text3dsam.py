@@ -84,10 +84,10 @@ class Text3DSAM(nn.Module):
             passes.append(PassOutput(*decode_mask(features, text, *prompt)))
         return passes
 
-    def presence(self, token: Tensor) -> Tensor | None:
-        """Mask tokens (N, 1, E) of a pass -> logits (N,) that the target is there, if told."""
+    def presence(self, text: Tensor, seen: PassOutput) -> Tensor | None:
+        """Text (N, E) and what a pass saw -> logits (N,) that the target is there, if told."""
         head = self.seg_decoder.mask_decoder.presence
-        return None if head is None else head(token)[:, 0, 0]
+        return None if head is None else head(text, *seen)
 
     def prune(self) -> None:
         """Delete the parameters that cannot influence any mask: BERT's pooler, spare kernels."""

@@ -108,7 +108,7 @@ def test_refinements_happen_in_the_window(
 ) -> None:
     window = ((5.0, 15.0), (0.0, 10.5), (8.0, 20.0))
     looks = [Look((1,), None), Look((0, 2), window)]
-    monkeypatch.setattr(precise.model, "presence", lambda _: None)
+    monkeypatch.setattr(precise.model, "presence", lambda *_: None)
     monkeypatch.setattr("predict.predictor.plan_looks", lambda *_: looks)
     decode, calls = precise.model.decode, []
 
@@ -136,7 +136,7 @@ def test_refinements_happen_in_the_window(
 def test_what_is_probably_absent_finds_nothing(
     precise: ImagePredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precise.model, "presence", lambda _: torch.tensor([2.0, -2.0, 0.1]))
+    monkeypatch.setattr(precise.model, "presence", lambda *_: torch.tensor([2.0, -2.0, 0.1]))
     monkeypatch.setattr("predict.predictor.plan_looks", lambda *_: [Look((0, 1, 2), None)])
     precise.set_image(IMAGE)
     answer = precise.predict(TEXTS, [7, 8, 9])

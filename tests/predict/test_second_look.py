@@ -12,6 +12,7 @@ from predict.second_look import (
     MOST_STRETCH,
     MOST_WINDOWS,
     WORTHWHILE,
+    Look,
     into_window,
     plan_looks,
 )
@@ -53,9 +54,9 @@ def test_at_a_border_the_window_keeps_its_size_inside() -> None:
 def test_nothing_found_and_much_found_are_refined_on_the_whole() -> None:
     everything = (slice(0, 20), slice(0, 20), slice(0, 20))
     looks = plan_looks(logits_of(None, cells(9, 9, 9), everything), SHAPE)
-    assert looks[0].members == (0, 2)
-    assert looks[0].window is None
-    assert [look.members for look in looks[1:]] == [(1,)]
+    assert looks[0] == Look((0,), None)
+    assert looks[1].members == (1,)
+    assert looks[2] == Look((2,), ((0, 100), (0, 200), (0, 300)))
 
 
 def test_neighbours_share_a_window_and_far_ones_do_not() -> None:

@@ -72,6 +72,12 @@ def test_single_fields_can_be_set(tmp_path: Path) -> None:
     assert config.text_encoder.mode == "frozen"
 
 
+def test_tables_of_numbers_are_read_and_written(tmp_path: Path) -> None:
+    config = _read(tmp_path, "length: {steps: 3}\nsampling: {dataset_factors: {CT_A: 2}}")
+    assert config.sampling.dataset_factors == {"CT_A": 2.0}
+    assert _read(tmp_path, config_text(config)) == config
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -85,6 +91,15 @@ def test_single_fields_can_be_set(tmp_path: Path) -> None:
         ("length: {steps: 3}\naugmentation: {zoom: 1}", "augmentation.zoom: expected a list"),
         ("length: {steps: 3}\nphases: [{until: 1.0}]", r"phases\[0\]: expected field\(s\) image"),
         ("length: {steps: 3}\nnetwork: {image_size: [1, 2, 3]}", "multiples of 64"),
+        ("length: {steps: 3}\nsampling: {dataset_factors: 2}", "expected a table, received 2"),
+        (
+            "length: {steps: 3}\nsampling: {dataset_factors: {CT: much}}",
+            "sampling.dataset_factors.CT: expected float, received 'much'",
+        ),
+        (
+            "length: {steps: 3}\nsampling: {dataset_factors: {CT: -1}}",
+            "sampling.dataset_factors.CT: expected 0 or more, received -1",
+        ),
         ("length: {steps: 3}\nloss: 3", "loss: expected a table of fields, received 3"),
         ("seed: 1", r"the configuration: expected field\(s\) length"),
         ("seed: 1\nseed: 2", "field seed is given twice"),

@@ -62,7 +62,7 @@ def test_a_run_leaves_checkpoints_tables_and_a_bundle(
 
 
 def test_the_loss_falls(data: TrainingData, small_run: TrainConfig, tmp_path: Path) -> None:
-    config = replace(small_run, length=LengthConfig(steps=25))
+    config = replace(small_run, length=LengthConfig(steps=50))
     losses = _losses(_fit(data, config, tmp_path))
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
 

@@ -25,6 +25,17 @@ def test_dice_and_focal_by_hand() -> None:
     assert terms.focal.item() == pytest.approx(0.25 * np.log(2))
 
 
+def test_where_the_target_is_absent_its_own_smoothing_counts() -> None:
+    logits = torch.zeros(2, 1, 1, 1, 4, requires_grad=True)
+    target = torch.stack((torch.zeros(1, 1, 1, 4), torch.ones(1, 1, 1, 4)))
+    terms = dice_focal(logits, target, absent_smoothing=6.0)
+    assert terms.dice[0].item() == pytest.approx(1 - 6 / (2 + 6))
+    assert terms.dice[1].item() == pytest.approx(dice_focal(logits[1:], target[1:]).dice.item())
+    terms.dice[0].backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert (logits.grad[0] > 0.02).all()
+
+
 def test_a_perfect_mask_costs_nothing_and_fractions_are_allowed() -> None:
     target = (torch.rand(2, 1, 4, 4, 4) > 0.5).float()
     perfect = dice_focal(40 * (2 * target - 1), target)

@@ -113,6 +113,17 @@ def test_a_bundle_can_be_trained_on_and_exported_again(
     assert all(torch.equal(v, weights[k]) for k, v in before.model.state_dict().items())
 
 
+def test_a_presence_head_is_added_where_there_is_none(
+    tiny_bundle: Path, tiny_model: Text3DSAM
+) -> None:
+    model, _ = model_from_bundle(tiny_bundle, presence=True)
+    assert model.config.mask_decoder.presence
+    assert model.seg_decoder.mask_decoder.presence is not None
+    for key, value in tiny_model.state_dict().items():
+        if "projector" in key:
+            assert torch.equal(model.state_dict()[key], value)
+
+
 def test_a_checkpoint_has_all_that_export_needs(
     tiny_model: Text3DSAM, tokenizer: PromptTokenizer, tmp_path: Path
 ) -> None:

@@ -112,8 +112,8 @@ def test_presence_is_judged_by_whether_a_mask_is_empty(network: ModelConfig) -> 
         difference -= plain(**batch, pass_weights=(1.0,)).loss
         model = objective.model
         features = model.encode_image(batch["images"]).select(batch["image_of_prompt"])
-        token = model.decode(features, model.encode_text(batch["ids"], batch["mask"]), 0)[-1].token
-        logits = model.presence(token)
+        text = model.encode_text(batch["ids"], batch["mask"])
+        logits = model.presence(text, model.decode(features, text, 0)[0])
     assert logits is not None
     expected = F.softplus(-logits[0]) + F.softplus(logits[1]) + F.softplus(-logits[2])
     torch.testing.assert_close(difference, 0.5 * expected, rtol=1e-4, atol=1e-5)

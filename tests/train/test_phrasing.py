@@ -7,6 +7,7 @@ import pytest
 
 from predict.errors import UsageError
 from train.phrasing import Phrasebook
+from train.synthetic import Synthetic
 
 
 def test_a_class_has_many_wordings(phrasebook: Phrasebook) -> None:
@@ -44,9 +45,23 @@ def test_a_class_without_a_name_gets_its_own_prompts_only(corpus_folder: Path) -
 
 
 def test_extra_data_sets_are_added(corpus_folder: Path) -> None:
-    extra = {"synthetic": {4: ("ball",)}}
-    book = Phrasebook.load(corpus_folder / "prompts.json", None, extra=extra)
-    assert book.sample("synthetic", 4, random.Random(0)) == "ball"
+    ours = Synthetic(names={"made": {4: "cell nucleus"}}, prompts={"made": {4: ("each ball",)}})
+    book = Phrasebook.load(corpus_folder / "prompts.json", None, ours)
+    rng = random.Random(0)
+    texts = {book.sample("made", 4, rng) for _ in range(60)}
+    assert "each ball" in texts
+    assert any("nucle" in text.lower() for text in texts)
+    assert book.class_name("made", 4) == "cell nucleus"
+    assert "made" in book.instance_datasets
+
+
+def test_some_wordings_have_words_around_them(phrasebook: Phrasebook) -> None:
+    rng = random.Random(0)
+    texts = [phrasebook.sample("CT_A", 1, rng) for _ in range(400)]
+    longest = max(len(t.split()) for t in phrasebook.prompts["CT_A"][1])
+    assert any(text.isupper() for text in texts)
+    assert any("background:" in text.lower() for text in texts)
+    assert max(len(text.split()) for text in texts) > longest + 6
 
 
 def test_a_class_with_neither_prompt_nor_name_is_an_error(phrasebook: Phrasebook) -> None:

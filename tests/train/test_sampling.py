@@ -180,6 +180,14 @@ def test_rare_data_sets_are_drawn_more_often_than_their_share(
     np.testing.assert_allclose(dataset.probabilities, np.array([3**0.5, 1]) / (1 + 3**0.5))
 
 
+def test_a_data_set_can_be_drawn_more_often(
+    volumes: list[LabelledVolume], phrasebook: Phrasebook
+) -> None:
+    factors = {"Microscopy_B": 3.0, "not here": 9.0}
+    dataset = _dataset(volumes, phrasebook, dataset_power=1.0, dataset_factors=factors)
+    np.testing.assert_allclose(dataset.probabilities, [0.5, 0.5])
+
+
 def test_prompts_per_step_are_those_of_the_classes(
     volumes: list[LabelledVolume], phrasebook: Phrasebook
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from predict.errors import UsageError
 from train.cli import main
+from train.config import SamplingConfig
 from train.sources import open_source, read_subjects
 
 
@@ -25,8 +26,12 @@ def test_the_challenge_layout_is_read_with_its_prompts(corpus_folder: Path) -> N
 
 def test_synthetic_volumes_are_mixed_in(corpus_folder: Path) -> None:
     data, prompts = corpus_folder / "data", corpus_folder / "prompts.json"
-    source = open_source(data, prompts, None, synthetic=1)
-    synthetic = [e for e in source.corpus.entries if e.dataset.startswith("synthetic_")]
+    source = open_source(
+        data, prompts, None, mixed_in=SamplingConfig(synthetic_volumes=1, phantoms=2)
+    )
+    synthetic = [e for e in source.corpus.entries if e.dataset.startswith(("synthetic", "phantom"))]
+    assert {"phantom_cord", "phantom_matter"} <= {e.dataset for e in synthetic}
+    assert source.phrasebook.class_name("phantom_cord", 1) == "spinal cord"
     assert len(source.corpus.entries) == 4 + len(synthetic)
     assert synthetic
     for entry in synthetic:

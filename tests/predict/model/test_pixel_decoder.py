@@ -10,7 +10,7 @@ from predict.errors import BundleError
 from predict.model.config import ModelConfig
 from predict.model.image_encoder import ImageEncoder
 from predict.model.pixel_decoder import PatchStem, PixelDecoder
-from predict.model.text3dsam import Text3DSAM
+from predict.model.text3dsam import PassOutput, Text3DSAM
 
 
 @pytest.fixture
@@ -80,14 +80,16 @@ def test_the_whole_network_with_both_answers_on_the_same_grid(extended: ModelCon
     text = torch.randn(3, extended.embed_dim)
     with torch.no_grad():
         passes = model.decode(model.encode_image(torch.rand(1, 1, 32, 64, 32) * 255), text)
-        presence = model.presence(passes[-1].token)
+        presence = model.presence(text, passes[0])
     assert passes[-1].logits.shape == (3, 1, *extended.logit_size)
     assert presence is not None
     assert presence.shape == (3,)
 
 
 def test_without_its_head_presence_is_not_told(tiny_model: Text3DSAM) -> None:
-    assert tiny_model.presence(torch.zeros(2, 1, tiny_model.config.embed_dim)) is None
+    text = torch.zeros(2, tiny_model.config.embed_dim)
+    seen = PassOutput(torch.zeros(2, 1, 2, 2, 2), text[:, None])
+    assert tiny_model.presence(text, seen) is None
 
 
 def test_an_unknown_stem_is_refused(tiny_config: ModelConfig) -> None:
