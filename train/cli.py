@@ -15,7 +15,7 @@ from predict.freeze import freeze_tokenizer
 from predict.model.text3dsam import Text3DSAM
 from predict.pipeline import Pipeline
 from predict.tokenizer import PromptTokenizer
-from train import bench, data_commands
+from train import bench, calibrate, data_commands
 from train.checkpoints import exportable
 from train.config import TrainConfig
 from train.config_file import read_config
@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     describe.add_argument("bundle", type=Path, metavar="BUNDLE")
     describe.add_argument("--prompts", type=Path, required=True, help="as given to fit")
     describe.add_argument("--provenance", type=Path, required=True, help="as given to fit")
+    calibrate.add_command(commands)
     bench.add_commands(commands)
     data_commands.add_commands(commands)
     return parser
