@@ -30,6 +30,8 @@ def describe_bundle(bundle: Path) -> dict[str, Any]:
     Raises:
         UsageError: It is none.
     """
+    if not bundle.is_dir():
+        raise UsageError(f"--bundle {bundle}: expected a folder with a bundle, found none")
     command = [sys.executable, "-m", "predict", "info", str(bundle.resolve()), "--json"]
     try:
         described: dict[str, Any] = json.loads(spend(command).output)

@@ -69,7 +69,7 @@ def _draw(panel: Panel) -> list[str]:
     for value in panel.xs:
         parts.append(
             f'<text x="{x_of(value):.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">'
-            f"{value:.3g}</text>"
+            f"{value:.{0 if value >= 10 else 2}{'f' if value >= 10 else 'g'}}</text>"
         )
     parts.append(
         f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">'

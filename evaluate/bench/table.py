@@ -91,8 +91,8 @@ def _heading(results: Results) -> str:
         f"`python -m evaluate bench {results.call}`",
         f"{machine['date']}, commit {machine['commit'] or 'unknown'}; {machine['cpu']}, "
         f"{machine['cores']} cores, {machine['memory_gib']} GiB, device {machine['device']}; "
-        f"OMP threads: {machine['threads']}, torch {machine['torch']}, numpy {machine['numpy']}, Python "
-        f"{machine['python']}, {machine['system']}; load average before the start "
+        f"threads: {machine['threads']}, torch {machine['torch']}, numpy {machine['numpy']}, "
+        f"Python {machine['python']}, {machine['system']}; load average before the start "
         f"{machine['load']:.2f}.",
         f"Bundle: {bundle['parameters'] / 1e6:.1f} M parameters, network input {size}, mode "
         f"{bundle['mode']}, {bundle['dtype']}, {bundle['provenance']['source']} "
