@@ -13,6 +13,7 @@ from evaluate.bench.process import spend
 from predict.errors import UsageError
 
 OFFICIAL_INPUT = [128, 256, 256]
+SOURCE = ("--source", "random weights")
 ONE_STEP = (
     "length={steps: 1}",
     "text_encoder={}",
@@ -66,7 +67,7 @@ def make_official_bundle(folder: Path) -> Path:
     places = ["--data", str(data), "--out", str(run)]
     try:
         spend([*train, "fit", "--config", "paper.yaml", *settings, *places])
-        spend([*train, "export", str(run), str(bundle), "--mode", "paper"])
+        spend([*train, "export", str(run), str(bundle), "--mode", "paper", *SOURCE])
     except UsageError as error:
         raise UsageError(f"--official needs train/requirements.txt: {error}") from error
     return bundle

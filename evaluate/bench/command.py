@@ -42,6 +42,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     bench.add_argument("--inputs", type=Path, help="folder of NAME.npz instead of synthetic cases")
     bench.add_argument("--reference", type=Path, help="folder with other code and its predict.sh")
+    bench.add_argument("--before", type=Path, help="earlier bench.json, to be shown beside")
     bench.add_argument("--targets", action="store_true", help="also measure against the targets")
     bench.add_argument("--scale", action="store_true", help="also measure how time and memory grow")
     bench.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -89,6 +90,7 @@ def _measure(options: argparse.Namespace, scratch: Path) -> Results:
     from evaluate.bench.bundles import OFFICIAL_INPUT, describe_bundle, make_official_bundle
     from evaluate.bench.cases import OwnCases, Workload
     from evaluate.bench.contest import Setting, compete
+    from evaluate.bench.earlier import read_earlier
     from evaluate.bench.machine import describe_machine
     from evaluate.bench.plan import Plan
     from evaluate.bench.reference import find_reference
@@ -98,6 +100,7 @@ def _measure(options: argparse.Namespace, scratch: Path) -> Results:
     from predict.npz import list_cases
 
     plan = _plan(options)
+    before = read_earlier(options.before) if options.before else {}
     if options.inputs:
         list_cases(options.inputs)
     reference = find_reference(options.reference) if options.reference else None
@@ -122,6 +125,7 @@ def _measure(options: argparse.Namespace, scratch: Path) -> Results:
         targets=check_targets(plan, setting, main) if options.targets else [],
         binding=plan == Plan() and described["image_size"] == OFFICIAL_INPUT,
         sweeps=measure_scaling(plan, setting) if options.scale else [],
+        before=before,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from evaluate.bench.contest import Contest
+from evaluate.bench.earlier import Earlier
 from evaluate.bench.runs import Series
 from evaluate.bench.scaling import Sweep
 from evaluate.bench.targets import Target
@@ -32,6 +33,7 @@ class Results:
         targets: What was asked for; empty if that was not checked.
         binding: Whether bundle and sizes are those that the targets speak of.
         sweeps: Growth; empty if that was not measured.
+        before: Earlier figures by contest.
     """
 
     call: str
@@ -41,13 +43,15 @@ class Results:
     targets: Sequence[Target]
     binding: bool
     sweeps: Sequence[Sweep]
+    before: Mapping[str, Earlier] = field(default_factory=dict)
 
 
 def format_results(results: Results, plot: str = PLOT) -> str:
     """Markdown, with a link to the plot's file if there are sweeps."""
     parts = [_heading(results)]
     for contest in results.main:
-        parts += [f"### {contest.name}", _processes(contest), _stages(contest)]
+        before = results.before.get(contest.name)
+        parts += [f"### {contest.name}", _processes(contest, before), _stages(contest, before)]
     if results.targets:
         parts += ["### Targets", _targets(results)]
     if results.sweeps:
@@ -59,6 +63,7 @@ def format_results(results: Results, plot: str = PLOT) -> str:
 def to_json(results: Results) -> str:
     """Every single run, for programs."""
     values = asdict(results)
+    del values["before"]
     values["targets"] = [{**asdict(t), "met": t.met} for t in results.targets]
     return json.dumps(values, indent=1, default=str) + "\n"
 
@@ -101,12 +106,15 @@ def _heading(results: Results) -> str:
     return "\n\n".join(lines)
 
 
-def _processes(contest: Contest) -> str:
+def _processes(contest: Contest, before: Earlier | None) -> str:
     rows = [["process", "s", "least", "most", "times the floor", "least", "most", "peak MB"]]
-    named = {"floor": contest.floor, "product": contest.product, "reference": contest.reference}
-    for name, series in named.items():
-        if series is not None:
-            rows.append([name, *_seconds(series), *_ratios(series, contest.floor), _peak(series)])
+    named = [("floor", contest.floor, contest.floor), ("product", contest.product, contest.floor)]
+    if before is not None:
+        named.append(("product before", before.product, before.floor))
+    if contest.reference is not None:
+        named.append(("reference", contest.reference, contest.floor))
+    for name, series, floor in named:
+        rows.append([name, *_seconds(series), *_ratios(series, floor), _peak(series)])
     lines = [f"{100 * contest.foreground:.1f} % of the voxels are foreground."]
     if contest.equal is not None:
         lines.append(f"Reference and product agree in {100 * contest.equal:.4f} % of the voxels.")
@@ -130,16 +138,20 @@ def _peak(series: Series) -> str:
     return f"{series.peak_memory_mb:.0f}"
 
 
-def _stages(contest: Contest) -> str:
+def _stages(contest: Contest, before: Earlier | None) -> str:
     product, floor = contest.product.stages(), contest.floor.stages()
-    rows = [["stage", "product s", "least", "most", "share", "floor s"]]
-    for name in dict.fromkeys((*product, *floor)):
+    earlier = {} if before is None else before.product.stages()
+    columns = ["stage", "product s", "least", "most", "share", "floor s"]
+    rows = [[*columns, *(["before s"] if earlier else [])]]
+    for name in dict.fromkeys((*product, *floor, *earlier)):
         cells = ["", "", "", ""]
         if name in product:
             typical, least, most = median(product[name]), min(product[name]), max(product[name])
             cells = [f"{value:.3f}" for value in (typical, least, most)]
             cells.append(f"{100 * typical / contest.product.seconds:.0f} %")
-        rows.append([name, *cells, f"{median(floor[name]):.3f}" if name in floor else ""])
+        others = (floor, earlier) if earlier else (floor,)
+        cells += [f"{median(other[name]):.3f}" if name in other else "" for other in others]
+        rows.append([name, *cells])
     return format_rows(rows)
 
 

@@ -88,6 +88,16 @@ def test_targets_of_other_sizes_are_not_judged(tmp_path: Path, measured: Names) 
     assert "figures only" in (tmp_path / "out" / "bench.md").read_text()
 
 
+@pytest.mark.parametrize(("more", "judged"), [([], True), (["--shape=8x16x16"], False)])
+def test_targets_of_the_official_network_are_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: Names, more: list[str], judged: bool
+) -> None:
+    monkeypatch.setitem(DESCRIPTION, "image_size", [128, 256, 256])
+    assert bench(tmp_path, BUNDLE, "--targets", *more) == 0
+    assert len(measured) == 5
+    assert ("figures only" not in (tmp_path / "out" / "bench.md").read_text()) == judged
+
+
 def test_own_cases(tmp_path: Path, measured: Names, write_npz: Callable[..., Path]) -> None:
     folder = write_npz().parent
     assert bench(tmp_path, BUNDLE, f"--inputs={folder}") == 0
@@ -100,6 +110,7 @@ def test_own_cases(tmp_path: Path, measured: Names, write_npz: Callable[..., Pat
         (["--inputs=nowhere"], "input folder nowhere: not a folder"),
         (["--reference=nowhere"], "--reference nowhere: expected a folder with predict.sh"),
         (["--bundle=nowhere"], "--bundle nowhere: expected a folder with a bundle"),
+        (["--before=nowhere.json"], "nowhere.json: expected a readable JSON file"),
         (["--into=nowhere.md"], "--into nowhere.md: not readable"),
         (["--targets", "--prompts=8"], "expected synthetic cases with two numbers of --prompts"),
         (["--prompts=8,256"], "prompts: expected at most 255, received 256"),

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evaluate.bench.contest import Contest
+from evaluate.bench.earlier import Earlier
 from evaluate.bench.scaling import Sweep
 from evaluate.bench.table import (
     BEGIN,
@@ -88,6 +90,17 @@ def test_stages_beside_those_of_the_floor(make_results: MakeResults) -> None:
     text = format_results(make_results())
     assert "| imports     |     1.000 | 1.000 | 1.000 |  33 % |   1.000 |" in text
     assert "| decode      |     0.500 | 0.500 | 0.500 |  17 % |         |" in text
+
+
+def test_earlier_figures_stand_beside_the_new_ones(
+    make_results: MakeResults, make_contest: Callable[..., Contest]
+) -> None:
+    then = make_contest(floor=(2.0,), product=(8.0,), peak=1000.0)
+    before = {"8 prompts, 2x3x4": Earlier(floor=then.floor, product=then.product)}
+    text = format_results(replace(make_results(), before=before))
+    row = "| product before |  8.00 |  8.00 |  8.00 |            4.00 |  4.00 |  4.00 |    1000 |"
+    assert row in text
+    assert "| decode      |     0.500 | 0.500 | 0.500 |  17 % |         |    0.500 |" in text
 
 
 def test_heading_says_where_and_when(make_results: MakeResults) -> None:
