@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ class _Arena:
     def run_reference(self, folder: Path) -> Run:
         command = reference_command(self.inputs, self._empty("reference"), self.setting.bundle)
         spent = spend(command, folder=folder, threads=self.setting.threads)
-        return Run(seconds=spent.seconds, peak_memory_mb=spent.peak_memory_mb, stages={})
+        return _run(spent)
 
     def equal_voxels(self) -> float:
         """Agreement of reference and product, the mean over the cases."""
@@ -146,10 +146,18 @@ class _Arena:
 
     def _reported(self, outputs: Path, spent: Spent) -> Run:
         report = read_json_table(outputs / "report.json")
-        return Run(
-            seconds=spent.seconds,
-            peak_memory_mb=spent.peak_memory_mb,
+        return replace(
+            _run(spent),
             stages=stages_of(report, spent),
             start=start_seconds(report),
             slowest=slowest_stages(report),
         )
+
+
+def _run(spent: Spent) -> Run:
+    return Run(
+        seconds=spent.seconds,
+        cpu_seconds=spent.cpu_seconds,
+        peak_memory_mb=spent.peak_memory_mb,
+        stages={},
+    )

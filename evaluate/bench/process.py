@@ -24,11 +24,13 @@ class Spent:
 
     Attributes:
         seconds: Wall time from before its start until it is gone.
+        cpu_seconds: Of all its threads and of the processes it waited for.
         peak_memory_mb: Largest resident size of it or of any process it waited for.
         output: What it printed.
     """
 
     seconds: float
+    cpu_seconds: float
     peak_memory_mb: float
     output: str = ""
 
@@ -73,6 +75,7 @@ def spend(command: Sequence[str], *, folder: Path = ROOT, threads: int | None = 
             )
         return Spent(
             seconds=seconds,
+            cpu_seconds=usage.ru_utime + usage.ru_stime,
             peak_memory_mb=round(usage.ru_maxrss / KIB_PER_MB, 1),
             output=_text(output),
         )

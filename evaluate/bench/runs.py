@@ -13,6 +13,7 @@ class Run:
 
     Attributes:
         seconds: Wall time.
+        cpu_seconds: Of all threads.
         peak_memory_mb: Largest resident size.
         stages: Seconds by stage; empty for code that writes no report.
         start: Seconds until the first byte of work.
@@ -20,6 +21,7 @@ class Run:
     """
 
     seconds: float
+    cpu_seconds: float
     peak_memory_mb: float
     stages: Mapping[str, float]
     start: float = 0.0
@@ -46,6 +48,11 @@ class Series:
     def peak_memory_mb(self) -> float:
         """Most memory of any run."""
         return max(run.peak_memory_mb for run in self.runs)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Median CPU time."""
+        return median(run.cpu_seconds for run in self.runs)
 
     @property
     def start(self) -> float:

@@ -107,14 +107,16 @@ def _heading(results: Results) -> str:
 
 
 def _processes(contest: Contest, before: Earlier | None) -> str:
-    rows = [["process", "s", "least", "most", "times the floor", "least", "most", "peak MB"]]
+    rows = [
+        ["process", "s", "least", "most", "times the floor", "least", "most", "CPU s", "peak MB"]
+    ]
     named = [("floor", contest.floor, contest.floor), ("product", contest.product, contest.floor)]
     if before is not None:
         named.append(("product before", before.product, before.floor))
     if contest.reference is not None:
         named.append(("reference", contest.reference, contest.floor))
     for name, series, floor in named:
-        rows.append([name, *_seconds(series), *_ratios(series, floor), _peak(series)])
+        rows.append([name, *_seconds(series), *_ratios(series, floor), _cpu(series), _peak(series)])
     lines = [f"{100 * contest.foreground:.1f} % of the voxels are foreground."]
     if contest.equal is not None:
         lines.append(f"Reference and product agree in {100 * contest.equal:.4f} % of the voxels.")
@@ -132,6 +134,10 @@ def _ratios(series: Series, floor: Series) -> list[str]:
         run.seconds / least.seconds for run, least in zip(series.runs, floor.runs, strict=True)
     ]
     return [f"{v:.2f}" for v in (series.seconds / floor.seconds, min(ratios), max(ratios))]
+
+
+def _cpu(series: Series) -> str:
+    return f"{series.cpu_seconds:.2f}"
 
 
 def _peak(series: Series) -> str:

@@ -27,14 +27,30 @@ def make_contest() -> MakeContest:
         device: str = "cpu",
     ) -> Contest:
         least = [
-            Run(seconds=s, peak_memory_mb=300, stages=STAGES, start=1.25, slowest=0.2)
+            Run(
+                seconds=s,
+                cpu_seconds=2 * s,
+                peak_memory_mb=300,
+                stages=STAGES,
+                start=1.25,
+                slowest=0.2,
+            )
             for s in floor
         ]
         whole = [
-            Run(seconds=s, peak_memory_mb=peak, stages={**STAGES, **WORK}, start=2.0, slowest=0.8)
+            Run(
+                seconds=s,
+                cpu_seconds=2 * s,
+                peak_memory_mb=peak,
+                stages={**STAGES, **WORK},
+                start=2.0,
+                slowest=0.8,
+            )
             for s in product
         ]
-        other = [Run(seconds=s, peak_memory_mb=8000, stages={}) for s in reference]
+        other = [
+            Run(seconds=s, cpu_seconds=2 * s, peak_memory_mb=8000, stages={}) for s in reference
+        ]
         return Contest(
             name=name,
             floor=Series(least),

@@ -45,7 +45,7 @@ def test_its_commands_and_its_case_are_what_training_takes(
 
     def stand_in(command: list[str]) -> Spent:
         given.append(_parser().parse_args(command[3:]))
-        return Spent(seconds=1, peak_memory_mb=1)
+        return Spent(seconds=1, cpu_seconds=1, peak_memory_mb=1)
 
     monkeypatch.setattr(bundles, "spend", stand_in)
     bundle = make_official_bundle(tmp_path / "new")

@@ -44,6 +44,7 @@ def test_floor_product_and_reference_have_their_turns(
     for series in (contest.floor, contest.product, contest.reference):
         (run,) = series.runs
         assert run.seconds > 0
+        assert run.cpu_seconds > 0
         assert run.peak_memory_mb > 20
     assert contest.equal == pytest.approx(1 - contest.foreground)
     (product,) = contest.product.runs

@@ -21,6 +21,7 @@ def test_output_folder_and_threads(tmp_path: Path) -> None:
     spent = spend(["sh", "-c", "pwd; echo $OMP_NUM_THREADS"], folder=tmp_path, threads=3)
     assert spent.output.split() == [str(tmp_path.resolve()), "3"]
     assert spent.seconds > 0
+    assert spent.cpu_seconds >= 0
 
 
 def test_threads_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

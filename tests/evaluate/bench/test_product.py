@@ -9,7 +9,7 @@ from evaluate.bench.product import predict_command, slowest_stages, stages_of, s
 from predict.cli import _parser
 from predict.errors import UsageError
 
-SPENT = Spent(seconds=5.0, peak_memory_mb=400)
+SPENT = Spent(seconds=5.0, cpu_seconds=6.0, peak_memory_mb=400)
 REPORT = {
     "startup": {"process": 0.1, "imports": 1.0, "weights": 0.4},
     "cases": [

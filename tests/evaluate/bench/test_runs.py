@@ -6,12 +6,20 @@ from evaluate.bench.runs import Run, Series
 
 
 def run(seconds: float, peak: float, **stages: float) -> Run:
-    return Run(seconds=seconds, peak_memory_mb=peak, stages=stages, start=1.0, slowest=2.0)
+    return Run(
+        seconds=seconds,
+        cpu_seconds=seconds + 1,
+        peak_memory_mb=peak,
+        stages=stages,
+        start=1.0,
+        slowest=2.0,
+    )
 
 
 def test_what_is_typical_of_runs() -> None:
     series = Series([run(3, 10, read=1.0), run(9, 30, read=3.0, device=4.0), run(5, 20, read=2.0)])
     assert series.seconds == 5
+    assert series.cpu_seconds == 6
     assert series.spread == (3, 9)
     assert series.peak_memory_mb == 30
     assert series.start == 1.0
