@@ -6,8 +6,11 @@ import argparse
 import math
 import os
 import shlex
+import signal
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -67,7 +70,7 @@ def _bench(options: argparse.Namespace) -> int:
 
     make_output_folder(options.out)
     document = check_document(options.into) if options.into else ""
-    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+    with orderly_end(), tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         results = _measure(options, Path(scratch))
     text = format_results(results)
     (options.out / "bench.md").write_text(text, encoding="utf-8")
@@ -84,6 +87,16 @@ def _bench(options: argparse.Namespace) -> int:
             plot.write_text(draw_scaling(results.sweeps), encoding="utf-8")
     print(text)
     return GOOD
+
+
+@contextmanager
+def orderly_end() -> Iterator[None]:
+    """SIGTERM, as of ``timeout``, ends what was started and deletes what was written."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _measure(options: argparse.Namespace, scratch: Path) -> Results:

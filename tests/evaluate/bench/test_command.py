@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +12,9 @@ import pytest
 from evaluate.bench import bundles, scaling, targets
 from evaluate.bench import contest as contests
 from evaluate.bench.cases import Workload
+from evaluate.bench.command import orderly_end
 from evaluate.bench.contest import Contest, Setting
+from evaluate.bench.process import spend
 from evaluate.bench.table import BEGIN, END
 from evaluate.cli import main
 
@@ -102,6 +107,24 @@ def test_own_cases(tmp_path: Path, measured: Names, write_npz: Callable[..., Pat
     folder = write_npz().parent
     assert bench(tmp_path, BUNDLE, f"--inputs={folder}") == 0
     assert measured == [folder.name]
+
+
+def test_sigterm_ends_the_running_process_and_cleans_up(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    script = f"echo $$ > pid; kill -TERM {os.getpid()}; exec sleep 600"
+
+    def work() -> None:
+        with orderly_end(), tempfile.TemporaryDirectory(dir=tmp_path) as scratch:
+            Path(scratch, "file").touch()
+            spend(["sh", "-c", script], folder=tmp_path)
+
+    with pytest.raises(SystemExit) as raised:
+        work()
+    assert raised.value.code == 143
+    assert [path.name for path in tmp_path.iterdir()] == ["pid"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 @pytest.mark.parametrize(
