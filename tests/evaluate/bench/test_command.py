@@ -111,7 +111,7 @@ def test_own_cases(tmp_path: Path, measured: Names, write_npz: Callable[..., Pat
 
 def test_sigterm_ends_the_running_process_and_cleans_up(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    script = f"echo $$ > pid; kill -TERM {os.getpid()}; exec sleep 600"
+    script = f"echo $$ > pid; sleep 1; kill -TERM {os.getpid()}; exec sleep 600"
 
     def work() -> None:
         with orderly_end(), tempfile.TemporaryDirectory(dir=tmp_path) as scratch:
