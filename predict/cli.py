@@ -12,7 +12,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from predict import prompts_command, run_command, segment_command, serve_command
+from predict import (
+    merge_command,
+    prompts_command,
+    run_command,
+    segment_command,
+    serve_command,
+)
 from predict.defaults import DEFAULT_BUNDLE
 from predict.errors import BundleError, UsageError
 from predict.exit_status import GOOD, INTERRUPTED, WRONG_CALL
@@ -75,6 +81,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     segment_command.add_command(commands)
     prompts_command.add_command(commands)
     run_command.add_command(commands)
+    merge_command.add_command(commands)
 
     export = commands.add_parser("export", help="freeze a checkpoint into a bundle")
     export.add_argument("checkpoint", type=Path, help="folder: config, safetensors, tokenizer")
