@@ -15,6 +15,7 @@ from pathlib import Path
 from predict import (
     merge_command,
     prompts_command,
+    ray_command,
     run_command,
     segment_command,
     serve_command,
@@ -81,6 +82,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     segment_command.add_command(commands)
     prompts_command.add_command(commands)
     run_command.add_command(commands)
+    ray_command.add_command(commands)
     merge_command.add_command(commands)
 
     export = commands.add_parser("export", help="freeze a checkpoint into a bundle")

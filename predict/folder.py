@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from predict.exhaustion import is_exhaustion
 from predict.free_memory import free_memory
 from predict.instances import Instances, cap_instances
 from predict.labels import count_voxels, fuse_labels
-from predict.npz import read_case, reading_bytes, write_labels
+from predict.npz import read_case, read_shape, reading_bytes, write_labels
 from predict.overlap import overlap
 from predict.predictor import ImagePredictor
 from predict.report import CaseReport, PromptReport, peak_memory_mb
@@ -113,6 +113,15 @@ def predict_case(
     """
     job = _read(_Job(source=source, output=output), options)
     return _finish(_compute(predictor, options, job), options)
+
+
+def give_up(source: Path, output: Path, reason: str) -> CaseReport:
+    """Report a case as failed without reading its image; an all-background output is written."""
+    job = _Job(source=source, output=output)
+    job.report.fail(f"{source.name}: {reason}")
+    with suppress(CaseError):
+        job.shape = read_shape(source)
+    return _finish(job, Options())
 
 
 def _fits_beside(source: Path) -> bool:

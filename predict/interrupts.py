@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -51,3 +53,13 @@ class Interrupts:
             self._raised = True
             self._received = number
             raise KeyboardInterrupt
+
+
+def interruptible(work: Callable[[], int]) -> int:
+    """Exit status of ``work``, or that of an interrupted command where it was interrupted."""
+    with Interrupts() as interrupts:
+        try:
+            return work()
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return interrupts.status

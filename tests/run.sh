@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 sh predict.sh --set-up
 wanted() {
     cat tests/requirements.txt train/requirements.txt evaluate/requirements.txt \
-        predict/requirements-dicom.txt predict/requirements-surface.txt serve/requirements.txt
+        predict/requirements-dicom.txt predict/requirements-surface.txt \
+        predict/requirements-ray.txt serve/requirements.txt
 }
 stamp=.venv/tests-requirements.txt
 if ! wanted | cmp -s - "$stamp"; then
