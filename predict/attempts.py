@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
-from contextlib import suppress
 from pathlib import Path
 
 FOLDER = ".attempts"
@@ -32,7 +32,6 @@ def end_attempt(outputs: Path, name: str) -> None:
     (outputs / FOLDER / name).unlink(missing_ok=True)
 
 
-def remove_attempts(outputs: Path) -> None:
-    """Remove the folder of the notes where none is left."""
-    with suppress(OSError):
-        (outputs / FOLDER).rmdir()
+def forget_attempts(outputs: Path) -> None:
+    """Drop all notes: they count within one job only."""
+    shutil.rmtree(outputs / FOLDER, ignore_errors=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from predict.attempts import begin_attempt, end_attempt, remove_attempts
+from predict.attempts import begin_attempt, end_attempt, forget_attempts
 from predict.bundle import load_bundle
 from predict.errors import BundleError, UsageError
 from predict.folder import Options, give_up, predict_case
@@ -181,6 +181,7 @@ def predict_on_workers(
     """
     import ray.data
 
+    forget_attempts(plan.outputs)
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what it says is in the JobError
     ray.data.DataContext.get_current().enable_progress_bars = False
     rows = [{"source": str(source)} for source in sources]
@@ -194,8 +195,9 @@ def predict_on_workers(
         runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}},
     )
     try:
-        for row in done.iter_rows():
-            yield pickle.loads(row["finished"])
+        for batch in done.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow"):
+            yield from map(pickle.loads, batch["finished"].to_pylist())
     except ray.exceptions.RayError as error:
         raise JobError(f"Ray: {str(error).strip().splitlines()[-1]}") from error
-    remove_attempts(plan.outputs)
+    finally:
+        forget_attempts(plan.outputs)

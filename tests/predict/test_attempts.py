@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from predict.attempts import FOLDER, begin_attempt, end_attempt, remove_attempts
+from predict.attempts import FOLDER, begin_attempt, end_attempt, forget_attempts
 
 
 def test_attempts_are_counted_until_one_ends(tmp_path: Path) -> None:
@@ -19,11 +19,11 @@ def test_a_note_names_the_process(tmp_path: Path) -> None:
     assert int(process) == os.getpid()
 
 
-def test_the_folder_stays_while_there_are_notes(tmp_path: Path) -> None:
+def test_notes_are_forgotten(tmp_path: Path) -> None:
     begin_attempt(tmp_path, "a.npz")
-    remove_attempts(tmp_path)
-    assert (tmp_path / FOLDER / "a.npz").exists()
     end_attempt(tmp_path, "a.npz")
     end_attempt(tmp_path, "a.npz")
-    remove_attempts(tmp_path)
+    begin_attempt(tmp_path, "b.npz")
+    forget_attempts(tmp_path)
     assert list(tmp_path.iterdir()) == []
+    forget_attempts(tmp_path)
