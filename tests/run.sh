@@ -20,6 +20,6 @@ fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-.venv/bin/shellcheck predict.sh docker/*.sh tests/run.sh .ci/run
+.venv/bin/shellcheck predict.sh docker/*.sh docs/cluster/*.sh tests/run.sh .ci/run
 .venv/bin/hadolint Dockerfile docker/train.Dockerfile
 exec .venv/bin/python -m pytest "$@"
