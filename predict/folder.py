@@ -93,10 +93,14 @@ def predict_folder(
     def read(source: Path) -> _Job:
         return _read(_Job(source=source, output=outputs / source.name), options)
 
+    def read_ahead(source: Path) -> _Job | None:
+        skipped = _is_skipped(outputs / source.name, options)
+        return read(source) if skipped or _fits_beside(source) else None
+
     overlap(
         sources,
         read=read,
-        read_ahead=lambda source: read(source) if _fits_beside(source) else None,
+        read_ahead=read_ahead,
         compute=partial(_compute, predictor, options),
         is_starved=lambda job: job.starved,
         write=lambda job: done(_finish(job, options)),
@@ -129,8 +133,12 @@ def _fits_beside(source: Path) -> bool:
     return reading_bytes(source) <= free_memory().bytes // 2
 
 
+def _is_skipped(output: Path, options: Options) -> bool:
+    return options.skip_existing and output.exists()
+
+
 def _read(job: _Job, options: Options) -> _Job:
-    if options.skip_existing and job.output.exists():
+    if _is_skipped(job.output, options):
         job.report.status = "skipped"
         return job
     with _at_work(job):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from predict.errors import UsageError
 
@@ -44,6 +45,34 @@ class Part:
     def report_name(self) -> str:
         """A name of its own for the report, so that parts can share a folder of outputs."""
         return f"report.part-{self.number:03}-of-{self.count:03}.json"
+
+
+class Share(NamedTuple):
+    """What one run predicts.
+
+    Attributes:
+        sources: Its cases.
+        report_name: Where they are reported.
+        facts: What the report says of the share; nothing where it is the whole folder.
+    """
+
+    sources: list[Path]
+    report_name: str
+    facts: dict[str, str]
+
+
+def take_share(sources: list[Path], part: str | None) -> Share:
+    """The share that ``--part`` asks for; everything if None.
+
+    Raises:
+        UsageError: As of :meth:`Part.parse`.
+    """
+    if part is None:
+        return Share(sources, "report.json", {})
+    own = Part.parse(part)
+    sizes = file_sizes(sources)
+    facts = {"part": str(own), "listing_sha256": listing_digest(sizes)}
+    return Share(deal(sizes, own.count)[own.number - 1], own.report_name, facts)
 
 
 def file_sizes(files: Sequence[Path]) -> dict[Path, int]:

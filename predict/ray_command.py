@@ -122,7 +122,6 @@ def _report(
     from predict.report import NAME, format_table, save_report, versions
 
     reports = sorted(log.reports, key=lambda report: report.case)
-    print(format_table(reports))
     values = {
         "bundle": str(options.bundle),
         "bundle_sha256": bundle_sha256,
@@ -135,5 +134,8 @@ def _report(
         **log.to_dict(),
         "cases": [report.to_dict() for report in reports],
     }
-    written = save_report(options.outputs / NAME, values)
+    try:
+        written = save_report(options.outputs / NAME, values)
+    finally:
+        print(format_table(reports))
     print(f"masks: {options.outputs}   report: {written}")

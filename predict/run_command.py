@@ -65,23 +65,17 @@ def _predict(options: argparse.Namespace, startup: StartUp) -> int:
         KeyboardInterrupt: Interrupted; what was finished is reported.
     """
     from predict.npz import list_cases
-    from predict.parts import Part, deal, file_sizes, listing_digest
+    from predict.parts import take_share
     from predict.writable import make_output_folder
 
-    part = None if options.part is None else Part.parse(options.part)
-    sources = list_cases(options.inputs)
-    more: dict[str, object] = {}
-    if part is not None:
-        sizes = file_sizes(sources)
-        sources = deal(sizes, part.count)[part.number - 1]
-        more = {"part": str(part), "listing_sha256": listing_digest(sizes)}
+    share = take_share(list_cases(options.inputs), options.part)
     make_output_folder(options.outputs)
 
     from predict.bundle import load_bundle
     from predict.case_log import CaseLog
     from predict.folder import Options, predict_folder
     from predict.predictor import ImagePredictor, choose_device
-    from predict.report import NAME, format_table, write_report
+    from predict.report import format_table, write_report
 
     startup.lap("imports")
     device = choose_device(options.device)
@@ -93,24 +87,30 @@ def _predict(options: argparse.Namespace, startup: StartUp) -> int:
         all_instances=options.all_instances,
         preview=_preview(options),
     )
-    log = CaseLog(len(sources))
+
+    def report() -> None:
+        try:
+            written = write_report(
+                options.outputs,
+                log.reports,
+                device=device,
+                precision=predictor.precision,
+                bundle=str(options.bundle),
+                bundle_sha256=bundle.sha256,
+                startup=startup,
+                name=share.report_name,
+                more={**share.facts, **log.to_dict()},
+            )
+        finally:
+            print(format_table(log.reports))
+        print(f"masks: {options.outputs}   report: {written}")
+
+    log = CaseLog(len(share.sources))
     try:
         with log:
-            predict_folder(predictor, sources, options.outputs, case_options, log.done)
+            predict_folder(predictor, share.sources, options.outputs, case_options, log.done)
     finally:
-        print(format_table(log.reports))
-        written = write_report(
-            options.outputs,
-            log.reports,
-            device=device,
-            precision=predictor.precision,
-            bundle=str(options.bundle),
-            bundle_sha256=bundle.sha256,
-            startup=startup,
-            name=NAME if part is None else part.report_name,
-            more={**more, **log.to_dict()},
-        )
-        print(f"masks: {options.outputs}   report: {written}")
+        report()
     return log.status
 
 

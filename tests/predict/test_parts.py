@@ -4,11 +4,11 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predict.errors import UsageError
-from predict.parts import Part, deal, file_sizes, listing_digest
+from predict.parts import Part, deal, file_sizes, listing_digest, take_share
 
 folders = st.dictionaries(
     st.text(st.characters(exclude_characters="/\0"), min_size=1).map(Path),
@@ -18,6 +18,7 @@ folders = st.dictionaries(
 counts = st.integers(1, 40)
 
 
+@settings(deadline=None)
 @given(folders, counts)
 def test_parts_are_disjoint_and_complete(sizes: dict[Path, int], count: int) -> None:
     parts = deal(sizes, count)
@@ -28,6 +29,7 @@ def test_parts_are_disjoint_and_complete(sizes: dict[Path, int], count: int) -> 
     assert all(part == sorted(part) for part in parts)
 
 
+@settings(deadline=None)
 @given(folders, counts, st.randoms())
 def test_the_order_of_the_listing_does_not_matter(
     sizes: dict[Path, int], count: int, chance: random.Random
@@ -38,6 +40,7 @@ def test_the_order_of_the_listing_does_not_matter(
     assert listing_digest(dict(shuffled)) == listing_digest(sizes)
 
 
+@settings(deadline=None)
 @given(folders, counts)
 def test_no_part_exceeds_another_by_more_than_its_smallest_file(
     sizes: dict[Path, int], count: int
@@ -86,3 +89,12 @@ def test_other_parts_are_refused_in_one_line(text: str) -> None:
     with pytest.raises(UsageError, match=r"--part: expected I/N.*received") as caught:
         Part.parse(text)
     assert "\n" not in str(caught.value)
+
+
+def test_a_share_is_everything_unless_a_part_is_asked_for(tmp_path: Path) -> None:
+    sources = [tmp_path / "a", tmp_path / "b"]
+    for path, size in zip(sources, (1, 2), strict=True):
+        path.write_bytes(bytes(size))
+    assert take_share(sources, None) == (sources, "report.json", {})
+    facts = {"part": "1/2", "listing_sha256": listing_digest({sources[0]: 1, sources[1]: 2})}
+    assert take_share(sources, "1/2") == ([sources[1]], "report.part-001-of-002.json", facts)
