@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from predict.interrupts import ENDINGS, Interrupts
+from predict.interrupts import ENDINGS, Interrupts, interruptible
 
 
 def _raise_twice(number: int) -> Interrupts:
@@ -56,3 +56,16 @@ def test_other_threads_leave_signals_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGTERM)]
+
+
+def test_a_command_ends_with_its_own_status_or_that_of_the_signal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def terminated() -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    assert interruptible(lambda: 1) == 1
+    assert capsys.readouterr().err == ""
+    assert interruptible(terminated) == 143
+    assert capsys.readouterr().err == "interrupted\n"
