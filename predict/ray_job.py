@@ -113,7 +113,7 @@ def session(address: str, workers: int, cpus: int) -> Iterator[None]:
     """Ray on this machine (``local``), or a running cluster.
 
     Raises:
-        UsageError: Ray is not installed, or the cluster cannot be reached.
+        UsageError: Ray is not installed or does not start, or the cluster cannot be reached.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -133,9 +133,9 @@ def session(address: str, workers: int, cpus: int) -> Iterator[None]:
     started = here if address == "local" else {}
     try:
         ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **started)
-    except (ConnectionError, ValueError) as error:
+    except Exception as error:  # the library raises bare Exception
         reason = (str(error).splitlines() or [""])[0]
-        raise UsageError(f"--address {address}: no Ray cluster there ({reason})") from error
+        raise UsageError(f"--address {address}: Ray cannot be had there ({reason})") from error
     try:
         signal.signal(signal.SIGTERM, before)  # Ray has set one of its own
         yield
