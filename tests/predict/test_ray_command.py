@@ -18,7 +18,7 @@ from predict.cli import main
 from predict.exit_status import GOOD, WRONG_CALL
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120.0
+PATIENCE = 300.0
 WriteNpz = Callable[..., Path]
 
 
