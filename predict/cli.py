@@ -9,21 +9,21 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from predict import prompts_command, segment_command, serve_command
+from predict import (
+    merge_command,
+    prompts_command,
+    ray_command,
+    run_command,
+    segment_command,
+    serve_command,
+)
 from predict.defaults import DEFAULT_BUNDLE
 from predict.errors import BundleError, UsageError
-from predict.exit_status import EPILOG, GOOD, INTERRUPTED, SOME_FAILED, WRONG_CALL
+from predict.exit_status import GOOD, INTERRUPTED, WRONG_CALL
 from predict.pipeline import Pipeline
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from predict.cases import Case
-    from predict.report import CaseReport
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,19 +81,9 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     segment_command.add_command(commands)
     prompts_command.add_command(commands)
-
-    run = commands.add_parser("run", help="segment every npz of a folder", epilog=EPILOG)
-    run.add_argument("inputs", type=Path, help="folder of *.npz (imgs, spacing, text_prompts)")
-    run.add_argument("outputs", type=Path, help="folder for the masks and report.json")
-    run.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="default: %(default)s")
-    run.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-    run.add_argument("--batch-size", type=_positive, help="prompts at once (default: what fits)")
-    run.add_argument("--skip-existing", action="store_true", help="leave finished cases alone")
-    run.add_argument("--previews", action="store_true", help="draw a picture of every case")
-    run.add_argument(
-        "--all-instances", action="store_true", help="all instance ids as int32, not 255 as uint8"
-    )
-    run.set_defaults(command=_run)
+    run_command.add_command(commands)
+    ray_command.add_command(commands)
+    merge_command.add_command(commands)
 
     export = commands.add_parser("export", help="freeze a checkpoint into a bundle")
     export.add_argument("checkpoint", type=Path, help="folder: config, safetensors, tokenizer")
@@ -109,68 +99,6 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     info.set_defaults(command=_info)
     serve_command.add_command(commands)
     return parser, commands.choices
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, received {text}")
-    return value
-
-
-def _run(options: argparse.Namespace) -> int:
-    from predict.npz import list_cases
-    from predict.startup import StartUp
-    from predict.writable import make_output_folder
-
-    startup = StartUp()
-    sources = list_cases(options.inputs)
-    make_output_folder(options.outputs)
-
-    from tqdm import tqdm
-
-    from predict.bundle import load_bundle
-    from predict.folder import Options, predict_case
-    from predict.predictor import ImagePredictor, choose_device
-    from predict.report import format_table, write_report
-
-    startup.lap("imports")
-    device = choose_device(options.device)
-    bundle = load_bundle(options.bundle)
-    predictor = ImagePredictor(bundle, device, batch_size=options.batch_size)
-    startup.lap("weights")
-    case_options = Options(
-        skip_existing=options.skip_existing,
-        all_instances=options.all_instances,
-        preview=_preview_writer(options.outputs) if options.previews else None,
-    )
-    reports: list[CaseReport] = []
-    for source in tqdm(sources, unit="case", disable=len(sources) == 1, mininterval=1):
-        report = predict_case(predictor, source, options.outputs / source.name, case_options)
-        if not report.good:
-            tqdm.write(f"{report.status}: {report.errors[0]}", file=sys.stderr)
-        reports.append(report)
-    written = write_report(
-        options.outputs,
-        reports,
-        device=device,
-        precision=predictor.precision,
-        bundle=str(options.bundle),
-        bundle_sha256=bundle.sha256,
-        startup=startup,
-    )
-    print(format_table(reports))
-    print(f"masks: {options.outputs}   report: {written}")
-    return GOOD if all(report.good for report in reports) else SOME_FAILED
-
-
-def _preview_writer(outputs: Path) -> Callable[[Case, np.ndarray], Path]:
-    from predict.sheet import scene_of_case, write_sheet
-
-    folder = outputs / "previews"
-    return lambda case, labels: write_sheet(
-        scene_of_case(case, labels), folder / f"{case.name}.png"
-    )
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from predict.cases import Case
 from predict.errors import CaseError
+from predict.exhaustion import is_exhaustion
+from predict.free_memory import free_memory
 from predict.instances import Instances, cap_instances
 from predict.labels import count_voxels, fuse_labels
-from predict.npz import read_case, write_labels
+from predict.npz import read_case, read_shape, reading_bytes, write_labels
+from predict.overlap import overlap
 from predict.predictor import ImagePredictor
 from predict.report import CaseReport, PromptReport, peak_memory_mb
 
@@ -36,6 +41,72 @@ class Options:
     preview: Callable[[Case, np.ndarray], Path] | None = None
 
 
+@dataclass(kw_only=True)
+class _Job:
+    """A case on its way: read, segmented, written.
+
+    Attributes:
+        shape: Of the image, where it could be told.
+        case: From reading until it is segmented, or drawn.
+        labels: From segmenting on; None where the case failed or was skipped.
+        seconds: Spent on it, without waiting for its turn.
+        starved: Whether it failed for want of memory.
+    """
+
+    source: Path
+    output: Path
+    report: CaseReport = field(init=False)
+    shape: tuple[int, ...] | None = None
+    case: Case | None = None
+    labels: np.ndarray | None = None
+    seconds: float = 0.0
+    starved: bool = False
+
+    def __post_init__(self) -> None:
+        self.report = CaseReport(case=self.source.name)
+
+
+def predict_folder(
+    predictor: ImagePredictor,
+    sources: Sequence[Path],
+    outputs: Path,
+    options: Options,
+    done: Callable[[CaseReport], None],
+) -> None:
+    """Predict cases as :func:`predict_case` does, reading and writing beside the computing.
+
+    At most one case is read ahead, and only where half of the free memory holds it.
+
+    Args:
+        predictor: The network.
+        sources: Cases, in the order in which they are predicted.
+        outputs: Folder of the masks, which get the names of the cases.
+        options: How.
+        done: Called in that order, one call after the other, with the report of each case that is
+            finished, in the thread that writes.
+
+    Raises:
+        KeyboardInterrupt: Interrupted. Every case of which the output is there was reported, and
+            nothing is being written any more.
+    """
+
+    def read(source: Path) -> _Job:
+        return _read(_Job(source=source, output=outputs / source.name), options)
+
+    def read_ahead(source: Path) -> _Job | None:
+        skipped = _is_skipped(outputs / source.name, options)
+        return read(source) if skipped or _fits_beside(source) else None
+
+    overlap(
+        sources,
+        read=read,
+        read_ahead=read_ahead,
+        compute=partial(_compute, predictor, options),
+        is_starved=lambda job: job.starved,
+        write=lambda job: done(_finish(job, options)),
+    )
+
+
 def predict_case(
     predictor: ImagePredictor, source: Path, output: Path, options: Options
 ) -> CaseReport:
@@ -44,35 +115,86 @@ def predict_case(
     Whatever goes wrong, an all-background output of the right shape is written where the shape
     could be told, and the report says what happened.
     """
-    report = CaseReport(case=source.name)
-    if options.skip_existing and output.exists():
-        report.status = "skipped"
+    job = _read(_Job(source=source, output=output), options)
+    return _finish(_compute(predictor, options, job), options)
+
+
+def give_up(source: Path, output: Path, reason: str) -> CaseReport:
+    """Report a case as failed without reading its image; an all-background output is written."""
+    job = _Job(source=source, output=output)
+    job.report.fail(f"{source.name}: {reason}")
+    with suppress(CaseError):
+        job.shape = read_shape(source)
+    return _finish(job, Options())
+
+
+def _fits_beside(source: Path) -> bool:
+    """Whether a case may be read while another one is computed."""
+    return reading_bytes(source) <= free_memory().bytes // 2
+
+
+def _is_skipped(output: Path, options: Options) -> bool:
+    return options.skip_existing and output.exists()
+
+
+def _read(job: _Job, options: Options) -> _Job:
+    if _is_skipped(job.output, options):
+        job.report.status = "skipped"
+        return job
+    with _at_work(job):
+        start = time.perf_counter()
+        job.case = read_case(job.source)
+        job.shape = job.case.image.shape
+        job.report.lap("read", start)
+        job.report.warnings += job.case.warnings
+        job.report.errors += [f"{job.source.name}: {reason}" for reason in job.case.rejected]
+    return job
+
+
+def _compute(predictor: ImagePredictor, options: Options, job: _Job) -> _Job:
+    if job.case is not None:
+        with _at_work(job):
+            job.labels = _segment(predictor, job.case, job.report, options)
+        if options.preview is None or job.labels is None:
+            job.case = None
+    return job
+
+
+def _finish(job: _Job, options: Options) -> CaseReport:
+    """Write what there is; closes the report."""
+    report = job.report
+    if report.status == "skipped":
         return report
-    start = time.perf_counter()
-    shape: tuple[int, ...] | None = None
-    try:
-        case = read_case(source)
-        shape = case.image.shape
-        report.lap("read", start)
-        report.warnings += case.warnings
-        report.errors += [f"{source.name}: {reason}" for reason in case.rejected]
-        labels = _segment(predictor, case, report, options)
-        writing = time.perf_counter()
-        write_labels(output, labels)
-        report.lap("write", writing)
-        report.status = "partial" if case.rejected else "ok"
-        if options.preview is not None:
-            _draw(options.preview, case, labels, report)
-    except CaseError as error:
-        report.fail(str(error))
-        _write_background(output, error.shape or shape, report)
-    except Exception as error:  # whatever it is, the next case must run and an output be there
-        logger.debug("%s", source.name, exc_info=True)
-        report.fail(f"{source.name}: {type(error).__name__}: {_first_line(error)}")
-        _write_background(output, shape, report)
-    report.seconds["total"] = time.perf_counter() - start
+    with _at_work(job):
+        if job.labels is not None:
+            start = time.perf_counter()
+            write_labels(job.output, job.labels)
+            report.lap("write", start)
+            report.status = "partial" if report.errors else "ok"
+            if options.preview is not None and job.case is not None:
+                _draw(options.preview, job.case, job.labels, report)
+    if report.status == "failed":
+        _write_background(job.output, job.shape, report)
+    report.seconds["total"] = job.seconds
     report.peak_memory_mb = peak_memory_mb()
     return report
+
+
+@contextmanager
+def _at_work(job: _Job) -> Iterator[None]:
+    """Whatever goes wrong stays with the case: the next one must run and an output be there."""
+    start = time.perf_counter()
+    try:
+        yield
+    except CaseError as error:
+        job.report.fail(str(error))
+        job.shape = error.shape or job.shape
+        job.starved = isinstance(error.__cause__, MemoryError)
+    except Exception as error:
+        logger.debug("%s", job.source.name, exc_info=True)
+        job.report.fail(f"{job.source.name}: {type(error).__name__}: {_first_line(error)}")
+        job.starved = is_exhaustion(error)
+    job.seconds += time.perf_counter() - start
 
 
 def _segment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zipfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.lib import format as npy
 from predict.archive import (
     DAMAGE,
     SMALL_MEMBER,
+    Header,
     packed_member,
     read_header,
     read_numbers,
@@ -77,6 +79,28 @@ def read_case(path: Path, *, max_bytes: int | None = None) -> Case:
     )
 
 
+def read_shape(path: Path) -> tuple[int, ...]:
+    """Shape of a file's image, of which nothing but the header is read.
+
+    Raises:
+        CaseError: There is no image that :func:`read_case` would take.
+    """
+    return _image_header(path)[0]
+
+
+def reading_bytes(path: Path) -> int:
+    """Most memory that :func:`read_case` needs for a file's image, by what the file declares.
+
+    uint8 is taken as it is; of other types there are the voxels as stored, as repaired and as
+    float32. 0 where the file declares nothing that would be read.
+    """
+    try:
+        shape, dtype = _image_header(path)
+    except CaseError:
+        return 0
+    return math.prod(shape) * (1 if dtype == np.uint8 else 2 * dtype.itemsize + 4)
+
+
 def write_labels(path: Path, labels: np.ndarray) -> None:
     """Write NAME.npz with the key ``segs`` under a temporary name, then rename it.
 
@@ -111,6 +135,17 @@ def default_limit() -> int:
 def one_line(text: str) -> str:
     """One line of bounded length, whatever an unknown sender put into names and headers."""
     return "".join(c if c.isprintable() else "?" for c in text[:300])
+
+
+def _image_header(path: Path) -> Header:
+    try:
+        _check_regular(path)
+        with zipfile.ZipFile(path) as archive:
+            return read_header(archive, "imgs", default_limit())
+    except DAMAGE as error:
+        raise CaseError(
+            one_line(f"not a readable npz ({error or type(error).__name__})")
+        ) from error
 
 
 def _check_regular(path: Path) -> None:

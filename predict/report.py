@@ -6,7 +6,7 @@ import json
 import platform
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,31 +100,43 @@ def write_report(
     bundle: str,
     bundle_sha256: str,
     startup: StartUp,
+    name: str = NAME,
+    more: Mapping[str, object] | None = None,
 ) -> Path:
-    """Write FOLDER/report.json, replacing an earlier one at once, and return its path.
+    """Write FOLDER/NAME, replacing an earlier one at once, and return its path.
 
     Its ``seconds`` are those since the start of the process; ``startup`` is the part of them before
-    the first case, by stage.
+    the first case, by stage. ``more`` is what else is to be said of the run, ready for JSON.
     """
-    path = folder / NAME
     values = {
         "bundle": bundle,
         "bundle_sha256": bundle_sha256,
         "device": device_name(device),
         "precision": str(precision).removeprefix("torch."),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": versions(),
         "seconds": round(startup.total(), 4),
         "startup": {stage: round(value, 4) for stage, value in startup.seconds.items()},
+        **(more or {}),
         "cases": [case.to_dict() for case in cases],
     }
+    return save_report(folder / name, values)
+
+
+def save_report(path: Path, values: Mapping[str, object]) -> Path:
+    """Write a report's values as JSON, replacing an earlier one at once, and return its path."""
     with replacing(path) as partial:
         text = json.dumps(values, indent=1, ensure_ascii=False)
         partial.write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def versions() -> dict[str, str]:
+    """Library -> version, of what the masks depend on."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
 
 
 def device_name(device: torch.device) -> str:

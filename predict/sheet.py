@@ -5,7 +5,7 @@ judge it: outlines, names, sizes, sides, a scale bar, and what was not found.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -80,6 +80,14 @@ def write_sheet(scene: Scene, path: Path) -> Path:
     with replacing(path) as partial:
         draw_sheet(scene).save(partial, format="PNG")
     return path
+
+
+def preview_writer(outputs: Path) -> Callable[[Case, np.ndarray], Path]:
+    """Draws OUTPUTS/previews/NAME.png of a challenge case and its labels, and returns the path."""
+    folder = outputs / "previews"
+    return lambda case, labels: write_sheet(
+        scene_of_case(case, labels), folder / f"{case.name}.png"
+    )
 
 
 def scene_of_case(case: Case, labels: np.ndarray) -> Scene:

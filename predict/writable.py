@@ -16,7 +16,7 @@ def make_output_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-test-{os.getpid()}"
+        probe = folder / f".write-test-{os.urandom(8).hex()}"
         probe.touch()
         probe.unlink()
     except OSError as error:

@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 sh predict.sh --set-up
 wanted() {
     cat tests/requirements.txt train/requirements.txt evaluate/requirements.txt \
-        predict/requirements-dicom.txt predict/requirements-surface.txt serve/requirements.txt
+        predict/requirements-dicom.txt predict/requirements-surface.txt \
+        predict/requirements-ray.txt serve/requirements.txt
 }
 stamp=.venv/tests-requirements.txt
 if ! wanted | cmp -s - "$stamp"; then
@@ -19,6 +20,6 @@ fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-.venv/bin/shellcheck predict.sh docker/*.sh tests/run.sh .ci/run
+.venv/bin/shellcheck predict.sh docker/*.sh docs/cluster/*.sh tests/run.sh .ci/run
 .venv/bin/hadolint Dockerfile docker/train.Dockerfile
 exec .venv/bin/python -m pytest "$@"

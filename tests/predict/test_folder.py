@@ -9,7 +9,8 @@ import torch
 
 from predict import folder as folder_module
 from predict.bundle import load_bundle
-from predict.folder import Options, predict_case
+from predict.folder import Options, predict_case, predict_folder
+from predict.free_memory import FreeMemory
 from predict.labels import View
 from predict.predictor import Answer, ImagePredictor
 from predict.report import CaseReport
@@ -240,3 +241,91 @@ def test_a_failing_preview_costs_no_mask(
     assert report.status == "ok"
     assert "no picture could be drawn: no such plane" in report.warnings
     np.testing.assert_array_equal(_read(output), mask)
+
+
+@pytest.fixture
+def sources(write_npz: WriteNpz) -> list[Path]:
+    """Good, odd and broken cases of different sizes."""
+    chance = np.random.default_rng(0)
+    good = [
+        write_npz(f"{i}.npz", imgs=chance.integers(0, 255, (4 + i, 20, 9 + i), np.uint8))
+        for i in range(3)
+    ]
+    flawed = write_npz("3.npz", text_prompts={"1": "liver", "999": "spleen"})
+    objects = write_npz("4.npz", text_prompts={"1": "liver", "instance_label": 1})
+    shapeless, noise = write_npz("5.npz", imgs=np.zeros((6, 7), np.uint8)), write_npz("6.npz")
+    noise.write_bytes(b"noise")
+    return [*good, flawed, objects, shapeless, noise, write_npz("7.npz")]
+
+
+def _told(report: CaseReport) -> dict[str, object]:
+    values = report.to_dict()
+    del values["peak_memory_mb"]
+    values["seconds"] = sorted(values["seconds"])
+    return values
+
+
+@pytest.mark.parametrize("free", [0, 2**40])
+def test_a_folder_gives_what_its_cases_give_one_by_one(
+    sources: list[Path],
+    predictor: ImagePredictor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    free: int,
+) -> None:
+    """Byte for byte, whether there is room to read ahead or not."""
+    monkeypatch.setattr(folder_module, "free_memory", lambda: FreeMemory(free, "a test"))
+    plain, beside = tmp_path / "plain", tmp_path / "beside"
+    plain.mkdir()
+    beside.mkdir()
+    expected = [predict_case(predictor, s, plain / s.name, Options()) for s in sources]
+    reports: list[CaseReport] = []
+    predict_folder(predictor, sources, beside, Options(), reports.append)
+    assert [_told(report) for report in reports] == [_told(report) for report in expected]
+    assert {p.name: p.read_bytes() for p in beside.iterdir()} == {
+        p.name: p.read_bytes() for p in plain.iterdir()
+    }
+    assert len(list(beside.iterdir())) == len(sources) - 1
+    assert {report.status for report in reports} == {"ok", "partial", "failed"}
+
+
+def test_the_total_of_a_case_is_what_was_spent_on_it(
+    sources: list[Path], predictor: ImagePredictor, output: Path
+) -> None:
+    reports: list[CaseReport] = []
+    predict_folder(predictor, sources[:3], output.parent, Options(), reports.append)
+    for report in reports:
+        stages = {stage: value for stage, value in report.seconds.items() if stage != "total"}
+        assert {"read", "decode", "write"} < set(stages)
+        assert report.seconds["total"] >= sum(stages.values())
+
+
+def test_a_case_that_finds_no_memory_beside_others_is_done_alone(
+    sources: list[Path],
+    predictor: ImagePredictor,
+    output: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_image, calls = predictor.set_image, []
+
+    def starve_once(image: np.ndarray) -> None:
+        calls.append(image.shape)
+        if len(calls) == 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        set_image(image)
+
+    monkeypatch.setattr(predictor, "set_image", starve_once)
+    reports: list[CaseReport] = []
+    predict_folder(predictor, sources[:3], output.parent, Options(), reports.append)
+    assert [report.status for report in reports] == ["ok"] * 3
+    assert calls == [(4, 20, 9), (5, 20, 10), (5, 20, 10), (6, 20, 11)]
+
+
+def test_finished_cases_of_a_folder_are_skipped(
+    sources: list[Path], predictor: ImagePredictor, output: Path
+) -> None:
+    predict_case(predictor, sources[1], output.parent / "1.npz", Options())
+    reports: list[CaseReport] = []
+    options = Options(skip_existing=True)
+    predict_folder(predictor, sources[:3], output.parent, options, reports.append)
+    assert [report.status for report in reports] == ["ok", "skipped", "ok"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from predict.errors import CaseError, UsageError
-from predict.npz import list_cases, read_case, write_labels
+from predict.npz import list_cases, read_case, reading_bytes, write_labels
 
 WriteNpz = Callable[..., Path]
 SHAPE = (6, 7, 8)
@@ -241,3 +241,20 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(
         write_labels(path, np.ones((1, 1, 1), np.uint8))
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["out.npz"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "per_voxel"), [("uint8", 1), ("bool", 6), ("int16", 8), ("float32", 12), (">f8", 20)]
+)
+def test_memory_for_reading_is_told_by_the_header(
+    write_npz: WriteNpz, dtype: str, per_voxel: int
+) -> None:
+    assert reading_bytes(write_npz(imgs=np.zeros(SHAPE, dtype))) == 6 * 7 * 8 * per_voxel
+
+
+def test_what_cannot_be_read_needs_no_memory(tmp_path: Path, write_npz: WriteNpz) -> None:
+    (tmp_path / "noise.npz").write_bytes(b"noise")
+    member = _npy_header((100_000, 100_000, 100_000))
+    huge = _npz_with_member(tmp_path / "huge.npz", "imgs.npy", member)
+    for path in (tmp_path / "noise.npz", tmp_path / "absent.npz", huge, write_npz(imgs=None)):
+        assert reading_bytes(path) == 0

@@ -17,3 +17,19 @@ def test_refuses_what_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="not writable"):
         make_output_folder(tmp_path / "file")
+
+
+def test_machines_with_the_same_process_numbers_can_share_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the containers of a cluster do, in each of which the first process has number 1."""
+    unlink = Path.unlink
+
+    def another_tries_too(path: Path) -> None:
+        monkeypatch.setattr(Path, "unlink", unlink)
+        make_output_folder(tmp_path)
+        path.unlink()
+
+    monkeypatch.setattr(Path, "unlink", another_tries_too)
+    make_output_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
