@@ -75,7 +75,7 @@ def fuse_labels(views: Sequence[View], shape: Shape3d) -> np.ndarray:
                     continue
                 box, values = found
                 so_far = best[box]
-                label[box].masked_fill_(values > so_far, class_id)
+                _relabel(label[box], values <= so_far, class_id)
                 torch.maximum(so_far, values, out=so_far)
         labels[start:stop] = label.cpu().numpy()
     return labels
@@ -119,10 +119,11 @@ def finite_logits(logits: torch.Tensor) -> tuple[torch.Tensor, int]:
 
 def count_voxels(labels: np.ndarray) -> dict[int, int]:
     """Voxels of every id that occurs in (D, H, W) uint8 labels, background left out."""
-    counts = np.zeros(256, np.int64)
+    counts = torch.zeros(256, dtype=torch.int64)
     for plane in labels:
-        counts += np.bincount(plane.reshape(-1), minlength=256)
-    return {int(i): int(counts[i]) for i in np.flatnonzero(counts) if i > 0}
+        flat = np.ascontiguousarray(plane).reshape(-1)
+        counts += torch.bincount(torch.from_numpy(flat), minlength=256)
+    return {i: count for i, count in enumerate(counts.tolist()) if i > 0 and count > 0}
 
 
 def plan_slabs(shape: Shape3d, coarse_depth: int, slab_bytes: int) -> list[tuple[int, int]]:
@@ -210,6 +211,11 @@ class _Grid:
     def _coarse_planes(self, start: int, stop: int) -> slice:
         lower, upper = self.taps[0]
         return slice(int(lower[start]), int(upper[stop - 1]) + 1)
+
+
+def _relabel(label: torch.Tensor, kept: torch.Tensor, class_id: int) -> None:
+    """``label[~kept] = class_id`` of bytes, in place and without a branch per voxel."""
+    label.bitwise_xor_(class_id).mul_(kept.view(torch.uint8)).bitwise_xor_(class_id)
 
 
 def _shift(part: slice, by: int) -> slice:
