@@ -127,19 +127,24 @@ def _run(options: argparse.Namespace) -> int:
     sources = list_cases(options.inputs)
     make_output_folder(options.outputs)
 
-    from tqdm import tqdm
+    from predict.read_ahead import ReadAhead, no_collection
 
-    from predict.bundle import load_bundle
-    from predict.folder import Options, predict_case
-    from predict.predictor import ImagePredictor, choose_device
-    from predict.report import format_table, write_report
+    ahead = ReadAhead(options.bundle, None if options.skip_existing else sources[0])
+    with no_collection():
+        from tqdm import tqdm
+
+        from predict.bundle import load_bundle
+        from predict.folder import Options, predict_case
+        from predict.predictor import ImagePredictor, choose_device
+        from predict.report import format_table, write_report
 
     startup.lap("imports")
     device = choose_device(options.device)
-    bundle = load_bundle(options.bundle)
+    bundle = load_bundle(options.bundle, ahead.bundle_files())
     predictor = ImagePredictor(bundle, device, batch_size=options.batch_size)
     startup.lap("weights")
     case_options = Options(
+        read=ahead.read_case,
         skip_existing=options.skip_existing,
         all_instances=options.all_instances,
         preview=_preview_writer(options.outputs) if options.previews else None,

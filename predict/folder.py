@@ -26,11 +26,13 @@ class Options:
     """How a folder is predicted.
 
     Attributes:
+        read: Reads a case, as :func:`predict.npz.read_case` does.
         skip_existing: Leave cases alone whose output is there already.
         all_instances: Write instance ids as int32 and all of them, not at most 255 as uint8.
         preview: Called with case and labels after each good case; draws a picture.
     """
 
+    read: Callable[[Path], Case] = read_case
     skip_existing: bool = False
     all_instances: bool = False
     preview: Callable[[Case, np.ndarray], Path] | None = None
@@ -51,7 +53,7 @@ def predict_case(
     start = time.perf_counter()
     shape: tuple[int, ...] | None = None
     try:
-        case = read_case(source)
+        case = options.read(source)
         shape = case.image.shape
         report.lap("read", start)
         report.warnings += case.warnings
