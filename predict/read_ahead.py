@@ -45,7 +45,7 @@ class ReadAhead:
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """For imports: they make many objects and no garbage, which is not searched for then or later."""
+    """For imports, which make many objects and no garbage: none is searched for then or later."""
     gc.disable()
     try:
         yield
