@@ -67,7 +67,6 @@ def fuse_labels(views: Sequence[View], shape: Shape3d) -> np.ndarray:
     slab_bytes = CPU_SLAB_BYTES if device.type == "cpu" else GPU_SLAB_BYTES
     coarse_depth = max(grid.planes_per_case for grid in grids)
     width = min(CPU_COLUMNS, shape[2]) if device.type == "cpu" else shape[2]
-    # A slab is worked on block by block, each of the width.
     for start, stop in plan_slabs(shape, coarse_depth, slab_bytes * shape[2] // width):
         for left in range(0, shape[2], width):
             block = slice(start, stop), slice(0, shape[1]), slice(left, left + width)
