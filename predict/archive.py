@@ -17,6 +17,7 @@ from predict.pickles import MAX_BYTES, load_restricted
 
 SMALL_MEMBER = 2 * MAX_BYTES
 HEADER_BYTES = 16 * 2**10
+PIECE_BYTES = 8 * 2**20
 MAX_AXES = 32
 Header = tuple[tuple[int, ...], np.dtype[np.generic]]
 # RuntimeError is also zipfile's word for an encrypted member.
@@ -96,7 +97,9 @@ def read_numbers(archive: zipfile.ZipFile, key: str, header: Header) -> np.ndarr
     if dtype.kind not in "biuf":
         raise CaseError(f"{key}: expected real numbers, received {dtype}", shape=shape)
     with archive.open(packed_member(archive, key)) as file:
-        array = npy.read_array(file, allow_pickle=False)
+        # Inflated in large pieces: each is a turn of the interpreter, for which others may wait.
+        pieces = io.BufferedReader(file, PIECE_BYTES)  # type: ignore[type-var]
+        array = npy.read_array(pieces, allow_pickle=False)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 

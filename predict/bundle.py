@@ -1,23 +1,24 @@
-"""A frozen bundle of weights: what it holds, how it is verified and loaded.
-
-A bundle is a folder with ``model.safetensors`` (only tensors that matter), ``config.json``,
-``tokenizer.json``, optionally ``prompts.json`` (what may be asked), ``manifest.json`` (SHA-256 of
-each) and, for people, ``MODEL_CARD.md``.
-"""
+"""A frozen bundle of weights (see :mod:`predict.bundle_files`): how it is loaded."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as parse_safetensors
+from safetensors import SafetensorError, safe_open
 
+from predict.bundle_files import (
+    CONFIG,
+    PROMPTS,
+    TOKENIZER,
+    WEIGHTS,
+    BundleFiles,
+    parse_json,
+    verify_files,
+)
 from predict.errors import BundleError
 from predict.known_prompts import KnownPrompts
 from predict.model.config import ModelConfig
@@ -26,15 +27,6 @@ from predict.model.text3dsam import Text3DSAM
 from predict.pipeline import Pipeline
 from predict.skeleton import skeleton
 from predict.tokenizer import PromptTokenizer
-
-WEIGHTS, CONFIG, TOKENIZER, PROMPTS, MANIFEST = (
-    "model.safetensors",
-    "config.json",
-    "tokenizer.json",
-    "prompts.json",
-    "manifest.json",
-)
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -81,13 +73,17 @@ class BundleParts:
     known_prompts: KnownPrompts | None = None
 
 
-def load_bundle(folder: Path) -> Bundle:
+def load_bundle(folder: Path, files: BundleFiles | None = None) -> Bundle:
     """Verify and load for prediction.
+
+    Args:
+        folder: The bundle.
+        files: Its files, where they were verified already.
 
     Raises:
         BundleError: A file is missing or differs from the manifest, or they do not fit together.
     """
-    parts = read_bundle(folder)
+    parts = read_bundle(folder, files)
     model = build_model(parts.config, parts.tensors, str(folder))
     return Bundle(
         model,
@@ -99,21 +95,22 @@ def load_bundle(folder: Path) -> Bundle:
     )
 
 
-def read_bundle(folder: Path) -> BundleParts:
-    """Verify and read, without building the network.
+def read_bundle(folder: Path, files: BundleFiles | None = None) -> BundleParts:
+    """Verify and read, without building the network; arguments as of :func:`load_bundle`.
 
     Raises:
         BundleError: A file is missing or differs from the manifest, or cannot be read.
     """
-    manifest, contents, sha256 = _verified_contents(folder)
-    config, pipeline = read_config(contents[CONFIG], str(folder / CONFIG))
+    files = files or verify_files(folder)
+    config, pipeline = read_config(files.contents[CONFIG], str(folder / CONFIG))
     try:
-        tensors = parse_safetensors(contents[WEIGHTS])
-    except SafetensorError as error:
+        with safe_open(folder / WEIGHTS, framework="pt") as weights:
+            tensors = {key: weights.get_tensor(key) for key in weights.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
         raise BundleError(f"{folder / WEIGHTS}: not a safetensors file ({error})") from error
     tokenizer = PromptTokenizer.from_file(folder / TOKENIZER)
-    known = _known_prompts(folder, contents)
-    return BundleParts(config, pipeline, tensors, tokenizer, manifest, sha256, known)
+    known = _known_prompts(files)
+    return BundleParts(config, pipeline, tensors, tokenizer, files.manifest, files.sha256, known)
 
 
 def read_known_prompts(folder: Path) -> KnownPrompts | None:
@@ -122,21 +119,22 @@ def read_known_prompts(folder: Path) -> KnownPrompts | None:
     Raises:
         BundleError: As of :func:`read_bundle`.
     """
-    return _known_prompts(folder, _verified_contents(folder)[1])
+    return _known_prompts(verify_files(folder))
 
 
 def describe_bundle(folder: Path) -> dict[str, Any]:
     """What a bundle is: verified hashes, sizes and provenance, as plain values."""
-    manifest, contents, sha256 = _verified_contents(folder)
-    config, pipeline = read_config(contents[CONFIG], str(folder / CONFIG))
-    known = _known_prompts(folder, contents)
+    files = verify_files(folder)
+    manifest = files.manifest
+    config, pipeline = read_config(files.contents[CONFIG], str(folder / CONFIG))
+    known = _known_prompts(files)
     return {
         "bundle": str(folder),
-        "sha256": sha256,
+        "sha256": files.sha256,
         "parameters": manifest["parameters"],
         "parameters_kept": manifest["parameters_kept"],
         "dtype": manifest["dtype"],
-        "size_mb": round(sum(len(data) for data in contents.values()) / 1e6, 1),
+        "size_mb": round(sum(files.sizes.values()) / 1e6, 1),
         "image_size": list(config.image_size),
         "logit_size": list(config.logit_size),
         "passes": 1 + config.refinements,
@@ -188,58 +186,11 @@ def read_config(text: bytes, source: str) -> tuple[ModelConfig, Pipeline]:
     return ModelConfig.from_dict(rest), pipeline
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Parse manifest.json without verifying the files it names."""
-    if not folder.is_dir():
-        raise BundleError(f"no bundle: {folder} is not a folder")
-    manifest = parse_json(_read(folder / MANIFEST), str(folder / MANIFEST))
-    if manifest.get("format") != FORMAT or not isinstance(manifest.get("files"), dict):
-        raise BundleError(
-            f"{folder / MANIFEST}: expected format {FORMAT} with a table of files, "
-            f"received format {manifest.get('format')!r}"
-        )
-    return manifest
-
-
-def parse_json(text: bytes, source: str) -> dict[str, Any]:
-    """JSON object or a BundleError that names the file."""
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise BundleError(f"{source}: not valid JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise BundleError(f"{source}: expected a JSON object, received {type(values).__name__}")
-    return values
-
-
-def _verified_contents(folder: Path) -> tuple[dict[str, Any], dict[str, bytes], str]:
-    manifest = read_manifest(folder)
-    contents = {}
-    optional = [PROMPTS] if PROMPTS in manifest["files"] else []
-    for name in (WEIGHTS, CONFIG, TOKENIZER, *optional):
-        stated = manifest["files"].get(name)
-        contents[name] = _read(folder / name)
-        actual = hashlib.sha256(contents[name]).hexdigest()
-        if actual != stated:
-            raise BundleError(
-                f"{folder / name}: SHA-256 expected {stated} (manifest), received {actual}: "
-                "the file is damaged or not the bundle's"
-            )
-    return manifest, contents, hashlib.sha256(_read(folder / MANIFEST)).hexdigest()
-
-
-def _known_prompts(folder: Path, contents: Mapping[str, bytes]) -> KnownPrompts | None:
-    if PROMPTS not in contents:
+def _known_prompts(files: BundleFiles) -> KnownPrompts | None:
+    if PROMPTS not in files.contents:
         return None
-    source = str(folder / PROMPTS)
-    return KnownPrompts.from_table(parse_json(contents[PROMPTS], source), source)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path}: {error.strerror or error}") from error
+    source = str(files.folder / PROMPTS)
+    return KnownPrompts.from_table(parse_json(files.contents[PROMPTS], source), source)
 
 
 def _is_counter(key: str) -> bool:

@@ -15,14 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from predict.atomic import replacing
-from predict.bundle import (
+from predict.bundle import build_model
+from predict.bundle_files import (
     CONFIG,
     FORMAT,
     MANIFEST,
     PROMPTS,
     TOKENIZER,
     WEIGHTS,
-    build_model,
     parse_json,
     read_manifest,
 )

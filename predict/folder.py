@@ -31,11 +31,13 @@ class Options:
     """How a folder is predicted.
 
     Attributes:
+        read: Reads a case, as :func:`predict.npz.read_case` does.
         skip_existing: Leave cases alone whose output is there already.
         all_instances: Write instance ids as int32 and all of them, not at most 255 as uint8.
         preview: Called with case and labels after each good case; draws a picture.
     """
 
+    read: Callable[[Path], Case] = read_case
     skip_existing: bool = False
     all_instances: bool = False
     preview: Callable[[Case, np.ndarray], Path] | None = None
@@ -143,7 +145,7 @@ def _read(job: _Job, options: Options) -> _Job:
         return job
     with _at_work(job):
         start = time.perf_counter()
-        job.case = read_case(job.source)
+        job.case = options.read(job.source)
         job.shape = job.case.image.shape
         job.report.lap("read", start)
         job.report.warnings += job.case.warnings

@@ -11,7 +11,7 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 
-from predict.bundle import TOKENIZER, parse_json
+from predict.bundle_files import TOKENIZER, parse_json
 from predict.errors import BundleError
 
 SPECIAL_TOKENS = {

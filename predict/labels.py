@@ -19,6 +19,7 @@ from predict.resample import Window, axis_taps
 
 CPU_SLAB_BYTES = 8 * 2**20  # a slab stays in the cache
 GPU_SLAB_BYTES = 64 * 2**20  # few kernel launches
+CPU_COLUMNS = 128  # of a block: the fewer, the fewer coarse cells each of its voxels is summed from
 LARGEST_LOGIT = 1e30
 Shape3d = tuple[int, int, int]
 Box = tuple[slice, slice, slice]
@@ -65,20 +66,29 @@ def fuse_labels(views: Sequence[View], shape: Shape3d) -> np.ndarray:
     grids = [_Grid(view, shape) for view in views]
     slab_bytes = CPU_SLAB_BYTES if device.type == "cpu" else GPU_SLAB_BYTES
     coarse_depth = max(grid.planes_per_case for grid in grids)
-    for start, stop in plan_slabs(shape, coarse_depth, slab_bytes):
-        best = torch.zeros(stop - start, *shape[1:], device=device)
-        label = torch.zeros_like(best, dtype=torch.uint8)
-        for grid in grids:
-            for channel, class_id in enumerate(grid.class_ids):
-                found = grid.values(channel, start, stop)
-                if found is None:
-                    continue
-                box, values = found
-                so_far = best[box]
-                label[box].masked_fill_(values > so_far, class_id)
-                torch.maximum(so_far, values, out=so_far)
-        labels[start:stop] = label.cpu().numpy()
+    width = min(CPU_COLUMNS, shape[2]) if device.type == "cpu" else shape[2]
+    for start, stop in plan_slabs(shape, coarse_depth, slab_bytes * shape[2] // width):
+        for left in range(0, shape[2], width):
+            block = slice(start, stop), slice(0, shape[1]), slice(left, left + width)
+            labels[block] = _fuse_block(grids, block, labels[block].shape, device)
     return labels
+
+
+def _fuse_block(
+    grids: Sequence[_Grid], block: Box, shape: tuple[int, ...], device: torch.device
+) -> np.ndarray:
+    best = torch.zeros(shape, device=device)
+    label = torch.zeros(shape, dtype=torch.uint8, device=device)
+    for grid in grids:
+        for channel, class_id in enumerate(grid.class_ids):
+            found = grid.values(channel, block)
+            if found is None:
+                continue
+            box, values = found
+            so_far = best[box]
+            _relabel(label[box], values <= so_far, class_id)
+            torch.maximum(so_far, values, out=so_far)
+    return label.cpu().numpy()
 
 
 def probability(views: Sequence[View], class_id: int, shape: Shape3d) -> np.ndarray:
@@ -99,10 +109,11 @@ def probability(views: Sequence[View], class_id: int, shape: Shape3d) -> np.ndar
         grid = _Grid(view, shape)
         channel = list(view.class_ids).index(class_id)
         for start, stop in plan_slabs(shape, grid.planes_per_case, CPU_SLAB_BYTES):
-            part = grid.all_values(channel, start, stop)
+            slab = slice(start, stop), slice(0, shape[1]), slice(0, shape[2])
+            part = grid.all_values(channel, slab)
             if part is not None:
                 box, values = part
-                result[start:stop][box] = values.sigmoid().half().cpu().numpy()
+                result[slab][box] = values.sigmoid().half().cpu().numpy()
     return result
 
 
@@ -119,10 +130,11 @@ def finite_logits(logits: torch.Tensor) -> tuple[torch.Tensor, int]:
 
 def count_voxels(labels: np.ndarray) -> dict[int, int]:
     """Voxels of every id that occurs in (D, H, W) uint8 labels, background left out."""
-    counts = np.zeros(256, np.int64)
+    counts = torch.zeros(256, dtype=torch.int64)
     for plane in labels:
-        counts += np.bincount(plane.reshape(-1), minlength=256)
-    return {int(i): int(counts[i]) for i in np.flatnonzero(counts) if i > 0}
+        flat = np.ascontiguousarray(plane).reshape(-1)
+        counts += torch.bincount(torch.from_numpy(flat), minlength=256)
+    return {i: count for i, count in enumerate(counts.tolist()) if i > 0 and count > 0}
 
 
 def plan_slabs(shape: Shape3d, coarse_depth: int, slab_bytes: int) -> list[tuple[int, int]]:
@@ -163,53 +175,72 @@ class _Grid:
         ]
         self.planes_per_case = math.ceil(sizes[0] * shape[0] / (window[0][1] - window[0][0]))
 
-    def values(self, channel: int, start: int, stop: int) -> tuple[Box, torch.Tensor] | None:
-        """A class's values where it can be positive in planes start:stop of the case.
+    def values(self, channel: int, block: Box) -> tuple[Box, torch.Tensor] | None:
+        """A class's values where it can be positive in a block of the case.
 
         Returns:
-            The box, its planes counted from ``start``, and the values in it; None: nowhere.
+            The box, counted from the block's first voxel, and the values in it; None: nowhere.
         """
-        z, y, x = self.first
-        begin, end = max(start, z), min(stop, self.last[0])
-        box = self._positive_box(channel, begin - z, end - z) if begin < end else None
-        if box is None:
-            return None
-        moved = (_shift(box[0], begin - start), _shift(box[1], y), _shift(box[2], x))
-        return moved, self._upsample(channel, begin - z, box)
+        inside = self._inside(block)
+        box = None if inside is None else self._positive_box(channel, inside)
+        return None if box is None else (self._place(box, block), self._upsample(channel, box))
 
-    def all_values(self, channel: int, start: int, stop: int) -> tuple[Box, torch.Tensor] | None:
-        """All of a class's values in planes start:stop of the case, as :meth:`values`."""
-        z, y, x = self.first
-        begin, end = max(start, z), min(stop, self.last[0])
-        if begin >= end:
-            return None
-        rows, columns = slice(0, self.last[1] - y), slice(0, self.last[2] - x)
-        values = self._upsample(channel, begin - z, (slice(0, end - begin), rows, columns))
-        place = slice(begin - start, end - start), _shift(rows, y), _shift(columns, x)
-        return place, values
+    def all_values(self, channel: int, block: Box) -> tuple[Box, torch.Tensor] | None:
+        """All of a class's values in a block of the case, as :meth:`values`."""
+        box = self._inside(block)
+        return None if box is None else (self._place(box, block), self._upsample(channel, box))
 
-    def _positive_box(self, channel: int, start: int, stop: int) -> Box | None:
-        """Where a class can be positive in planes start:stop of the window, counted from start."""
-        coarse = self._coarse_planes(start, stop)
-        positive = self.positive[channel, coarse]
-        (lower, upper), rows, columns = self.taps
-        planes = lower[start:stop] - coarse.start, upper[start:stop] - coarse.start
-        z = _reached(np.any(positive, axis=(1, 2)), *planes)
-        y = _reached(np.any(positive, axis=(0, 2)), *rows)
-        x = _reached(np.any(positive, axis=(0, 1)), *columns)
-        return None if z is None or y is None or x is None else (z, y, x)
+    def _inside(self, block: Box) -> Box | None:
+        """A block's part in the window, counted from the window's first voxel."""
+        z, y, x = (
+            slice(max(part.start, first) - first, min(part.stop, last) - first)
+            for part, first, last in zip(block, self.first, self.last, strict=True)
+        )
+        return (z, y, x) if all(part.start < part.stop for part in (z, y, x)) else None
 
-    def _upsample(self, channel: int, start: int, box: Box) -> torch.Tensor:
-        """A class's values in a box of the window whose planes are counted from ``start``."""
-        z = slice(start + box[0].start, start + box[0].stop)
-        coarse = self._coarse_planes(z.start, z.stop)
-        depth, rows, columns = self.matrices
-        planes = rows[box[1]] @ self.logits[channel, coarse] @ columns[box[2]].T
-        return (depth[z, coarse] @ planes.flatten(1)).view(-1, *planes.shape[1:])
+    def _place(self, box: Box, block: Box) -> Box:
+        """A box of the window, counted from a block's first voxel."""
+        z, y, x = (
+            _shift(part, first - within.start)
+            for part, first, within in zip(box, self.first, block, strict=True)
+        )
+        return z, y, x
 
-    def _coarse_planes(self, start: int, stop: int) -> slice:
-        lower, upper = self.taps[0]
-        return slice(int(lower[start]), int(upper[stop - 1]) + 1)
+    def _positive_box(self, channel: int, box: Box) -> Box | None:
+        """Where a class can be positive in a box of the window."""
+        cells = self._cells(box)
+        positive = self.positive[channel][cells]
+        found = []
+        for axis, others in enumerate(((1, 2), (0, 2), (0, 1))):
+            lower, upper = (tap[box[axis]] - cells[axis].start for tap in self.taps[axis])
+            reached = _reached(np.any(positive, axis=others), lower, upper)
+            if reached is None:
+                return None
+            found.append(_shift(reached, box[axis].start))
+        return found[0], found[1], found[2]
+
+    def _upsample(self, channel: int, box: Box) -> torch.Tensor:
+        """A class's values in a box of the window."""
+        cells = self._cells(box)
+        depth, rows, columns = (
+            matrix[part, within]
+            for matrix, part, within in zip(self.matrices, box, cells, strict=True)
+        )
+        planes = rows @ self.logits[channel][cells] @ columns.T
+        return (depth @ planes.flatten(1)).view(-1, *planes.shape[1:])
+
+    def _cells(self, box: Box) -> Box:
+        """The coarse cells that a box of the window reads."""
+        z, y, x = (
+            slice(int(lower[part.start]), int(upper[part.stop - 1]) + 1)
+            for (lower, upper), part in zip(self.taps, box, strict=True)
+        )
+        return z, y, x
+
+
+def _relabel(label: torch.Tensor, kept: torch.Tensor, class_id: int) -> None:
+    """``label[~kept] = class_id`` of bytes, in place and without a branch per voxel."""
+    label.bitwise_xor_(class_id).mul_(kept.view(torch.uint8)).bitwise_xor_(class_id)
 
 
 def _shift(part: slice, by: int) -> slice:

@@ -22,6 +22,7 @@ from predict.archive import (
 from predict.atomic import replacing
 from predict.cases import Case, check_spacing, normalise_image, parse_prompts
 from predict.errors import CaseError, UsageError
+from predict.run_lengths import write_npz
 
 
 def list_cases(folder: Path) -> list[Path]:
@@ -108,7 +109,7 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
         OSError: The disk or folder refuses; nothing is left behind.
     """
     with replacing(path) as partial, partial.open("xb") as file:
-        np.savez_compressed(file, segs=labels)
+        write_npz(file, "segs", labels)
 
 
 def read_spacing(archive: zipfile.ZipFile) -> object:

@@ -71,18 +71,24 @@ def _predict(options: argparse.Namespace, startup: StartUp) -> int:
     share = take_share(list_cases(options.inputs), options.part)
     make_output_folder(options.outputs)
 
-    from predict.bundle import load_bundle
-    from predict.case_log import CaseLog
-    from predict.folder import Options, predict_folder
-    from predict.predictor import ImagePredictor, choose_device
-    from predict.report import format_table, write_report
+    from predict.read_ahead import ReadAhead, no_collection
+
+    first = share.sources[0] if share.sources and not options.skip_existing else None
+    ahead = ReadAhead(options.bundle, first)
+    with no_collection():
+        from predict.bundle import load_bundle
+        from predict.case_log import CaseLog
+        from predict.folder import Options, predict_folder
+        from predict.predictor import ImagePredictor, choose_device
+        from predict.report import format_table, write_report
 
     startup.lap("imports")
     device = choose_device(options.device)
-    bundle = load_bundle(options.bundle)
+    bundle = load_bundle(options.bundle, ahead.bundle_files())
     predictor = ImagePredictor(bundle, device, batch_size=options.batch_size)
     startup.lap("weights")
     case_options = Options(
+        read=ahead.read_case,
         skip_existing=options.skip_existing,
         all_instances=options.all_instances,
         preview=_preview(options),

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from predict.bundle import CONFIG, PROMPTS, TOKENIZER, WEIGHTS, read_bundle
+from predict.bundle import read_bundle
+from predict.bundle_files import CONFIG, PROMPTS, TOKENIZER, WEIGHTS
 from predict.errors import UsageError
 from predict.export import NO_INFLUENCE
 from predict.known_prompts import KnownPrompts

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 
 class DecomposedConv3d(nn.Module):
@@ -47,10 +49,20 @@ class DecomposedConv3d(nn.Module):
 
 
 def fold_batch_norms(model: nn.Module) -> None:
-    """Merge the BatchNorm of every branch into its convolution, in place; for inference only."""
+    """Merge the BatchNorm of every branch into its convolution, in place; for inference only.
+
+    The convolutions get new tensors: what their old ones shared memory with stays as it is.
+    """
     for module in model.modules():
         if isinstance(module, DecomposedConv3d):
-            for name in ("c1", "c2", "c3"):
-                layers = list(getattr(module, name))
-                if len(layers) == 2:
-                    setattr(module, name, nn.Sequential(fuse_conv_bn_eval(*layers)))
+            for branch in (module.c1, module.c2, module.c3):
+                if len(branch) == 2:
+                    _fold(cast(nn.Conv3d, branch[0]), cast(nn.BatchNorm3d, branch[1]))
+                    del branch[1]
+
+
+def _fold(conv: nn.Conv3d, norm: nn.BatchNorm3d) -> None:
+    statistics = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+    conv.weight, conv.bias = fuse_conv_bn_weights(
+        conv.weight, conv.bias, *statistics, norm.eps, norm.weight, norm.bias
+    )

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from predict.model.config import ModelConfig
+from predict.model.mask_logits import mask_logits
 from predict.model.pixel_decoder import PixelDecoder
 from predict.model.presence_head import PresenceHead
 from predict.model.two_way_transformer import TwoWayTransformer
@@ -129,16 +130,13 @@ class MaskDecoder(nn.Module):
             torch.cat((mask_tokens, sparse), dim=1),
         )
         image = image.unflatten(1, source.shape[2:]).movedim(-1, 1)
-        voxels = self._upscale(image, features).flatten(2)
         kernel = self.output_hypernetworks_mlps[0](tokens[:, 0])
         # Kernel and text similarity are both dot products with the voxels: one product does both.
         kernel = kernel + self.txt_align_upscaled_embedding(text)
-        # Voxels come first: their gradient is then channels-last like themselves.
-        logits = torch.bmm(voxels.transpose(1, 2), kernel[:, :, None])
-        return logits.view(n, 1, *features.skip_fine.shape[2:]), tokens[:, :1]
+        return self._logits(image, features, kernel)[:, None], tokens[:, :1]
 
-    def _upscale(self, image: Tensor, features: ImageFeatures) -> Tensor:
-        """(N, E, d, h, w) -> (N, C0, 16d, 16h, 16w).
+    def _logits(self, image: Tensor, features: ImageFeatures, kernel: Tensor) -> Tensor:
+        """(N, E, d, h, w) and kernels (N, C0) -> (N, 16d, 16h, 16w).
 
         1x1x1 convolutions commute with trilinear upsampling, so they come first, on fewer voxels.
         Everything stays channels-last in memory: upsampling, LayerNorm and GELU, forwards and
@@ -147,8 +145,7 @@ class MaskDecoder(nn.Module):
         up = self.output_upscaling
         x = _resize(_channels_last(up["1"](image)), features.skip_mid)
         x = F.gelu(up["2"](x + features.skip_mid))
-        x = _resize(_channels_last(up["5"](x)), features.skip_fine)
-        return F.gelu(up["6"](x) + features.skip_fine)
+        return mask_logits(_channels_last(up["5"](x)), features.skip_fine, up["6"], kernel)
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -4,10 +4,12 @@ import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
+from predict import archive as archive_module
 from predict.archive import (
     HEADER_BYTES,
     find_member,
@@ -80,3 +82,16 @@ def test_a_member_is_stored_or_deflated(tmp_path: Path) -> None:
         pytest.raises(CaseError, match="imgs: expected stored or deflated, received compression"),
     ):
         packed_member(archive, "imgs")
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 100, archive_module.PIECE_BYTES])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_pieces_make_up_the_whole(
+    order: Literal["C", "F"], piece_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_module, "PIECE_BYTES", piece_bytes)
+    values = np.asarray(np.random.default_rng(0).random((7, 8, 9)), order=order)
+    np.savez_compressed(tmp_path / "a.npz", values=values)
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        header = read_header(archive, "values", limit=values.nbytes)
+        np.testing.assert_array_equal(read_numbers(archive, "values", header), values)

@@ -8,14 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from predict.bundle import (
-    MANIFEST,
-    PROMPTS,
-    WEIGHTS,
-    describe_bundle,
-    load_bundle,
-    read_known_prompts,
-)
+from predict.bundle import describe_bundle, load_bundle, read_known_prompts
+from predict.bundle_files import MANIFEST, PROMPTS, WEIGHTS
 from predict.errors import BundleError
 from predict.model.text3dsam import Text3DSAM
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from predict.bundle import PROMPTS, WEIGHTS, load_bundle, read_config, read_known_prompts
+from predict.bundle import load_bundle, read_config, read_known_prompts
+from predict.bundle_files import PROMPTS, WEIGHTS
 from predict.errors import BundleError
 from predict.export import export_bundle, write_known_prompts
 from predict.known_prompts import KnownClass, KnownPrompts

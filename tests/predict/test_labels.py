@@ -89,7 +89,7 @@ def test_equals_the_dense_form(
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[torch.Tensor, Shape3d, int]:
+def cases(draw: st.DrawFn) -> tuple[torch.Tensor, Shape3d, int, int]:
     sizes = st.tuples(*[st.integers(1, 7)] * 3)
     logits = random_logits(
         draw(st.integers(1, 4)),
@@ -97,15 +97,19 @@ def cases(draw: st.DrawFn) -> tuple[torch.Tensor, Shape3d, int]:
         seed=draw(st.integers(0, 2**31)),
         shift=draw(st.sampled_from([-6, -3, 0, 3])),
     )
-    return logits, draw(st.tuples(*[st.integers(1, 12)] * 3)), draw(st.integers(1, 2000))
+    shape = draw(st.tuples(*[st.integers(1, 12)] * 3))
+    return logits, shape, draw(st.integers(1, 2000)), draw(st.integers(1, 12))
 
 
 @given(case=cases())
 @settings(max_examples=200, deadline=None)
-def test_equals_the_dense_form_whatever_the_sizes(case: tuple[torch.Tensor, Shape3d, int]) -> None:
-    logits, shape, slab_bytes = case
+def test_equals_the_dense_form_whatever_the_sizes(
+    case: tuple[torch.Tensor, Shape3d, int, int],
+) -> None:
+    logits, shape, slab_bytes, columns = case
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labels_module, "CPU_SLAB_BYTES", slab_bytes)
+        patch.setattr(labels_module, "CPU_COLUMNS", columns)
         assert_equals_dense(logits, list(range(1, len(logits) + 1)), shape)
 
 
@@ -214,8 +218,12 @@ def in_window(logits: torch.Tensor, window: Window, shape: Shape3d) -> torch.Ten
 
 
 @pytest.mark.parametrize("slab_bytes", [1, 2**23])
-def test_views_of_parts_of_a_case(slab_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("columns", [1, 4, 128])
+def test_views_of_parts_of_a_case(
+    slab_bytes: int, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(labels_module, "CPU_SLAB_BYTES", slab_bytes)
+    monkeypatch.setattr(labels_module, "CPU_COLUMNS", columns)
     shape = (9, 13, 17)
     whole, part = random_logits(2, (4, 5, 6)), random_logits(1, (6, 6, 5), seed=1)
     views = [

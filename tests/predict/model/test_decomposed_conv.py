@@ -38,3 +38,14 @@ def test_folding_batch_norms_keeps_the_function() -> None:
     fold_batch_norms(model)
     torch.testing.assert_close(model(x), before, atol=1e-5, rtol=1e-5)
     assert not any(isinstance(m, nn.BatchNorm3d) for m in model.modules())
+
+
+def test_folding_leaves_the_given_tensors_alone() -> None:
+    conv = DecomposedConv3d(2, 2, 3).eval().requires_grad_(False)
+    nn.init.constant_(conv.c1[1].running_var, 4)  # type: ignore[arg-type]
+    weight = conv.c1[0].weight
+    before = weight.clone()
+    fold_batch_norms(conv)
+    assert torch.equal(weight, before)
+    torch.testing.assert_close(conv.c1[0].weight, before / 2, atol=1e-4, rtol=1e-4)
+    assert not conv.c1[0].weight.requires_grad

@@ -31,8 +31,10 @@ def test_upscaling_equals_the_published_order_of_operations(tiny_model: Text3DSA
     with torch.no_grad():
         x = up["1"](resize(image, features.skip_mid)) + features.skip_mid
         x = up["5"](resize(F.gelu(up["2"](x)), features.skip_fine))
-        expected = F.gelu(up["6"](x) + features.skip_fine)
-        ours = decoder._upscale(image, features)
+        kernel = torch.randn(2, x.shape[1])
+        voxels = F.gelu(up["6"](x) + features.skip_fine)
+        expected = torch.einsum("nczyx,nc->nzyx", voxels, kernel)
+        ours = decoder._logits(image, features, kernel)
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
 
 
