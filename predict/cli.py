@@ -13,7 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predict import prompts_command, segment_command, serve_command
+from predict import (
+    doctor_command,
+    prompts_command,
+    replay_command,
+    segment_command,
+    serve_command,
+)
 from predict.defaults import DEFAULT_BUNDLE
 from predict.errors import BundleError, UsageError
 from predict.exit_status import EPILOG, GOOD, INTERRUPTED, SOME_FAILED, WRONG_CALL
@@ -93,6 +99,9 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     run.add_argument(
         "--all-instances", action="store_true", help="all instance ids as int32, not 255 as uint8"
     )
+    run.add_argument(
+        "--deterministic", action="store_true", help="the same bytes each time, also on a GPU"
+    )
     run.set_defaults(command=_run)
 
     export = commands.add_parser("export", help="freeze a checkpoint into a bundle")
@@ -107,6 +116,8 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     info.add_argument("bundle", type=Path, nargs="?", default=DEFAULT_BUNDLE)
     info.add_argument("--json", action="store_true", help="for programs")
     info.set_defaults(command=_info)
+    replay_command.add_command(commands)
+    doctor_command.add_command(commands)
     serve_command.add_command(commands)
     return parser, commands.choices
 
@@ -130,11 +141,16 @@ def _run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from predict.bundle import load_bundle
+    from predict.determinism import BATCH_SIZE, make_deterministic
     from predict.folder import Options, predict_case
     from predict.predictor import ImagePredictor, choose_device
+    from predict.replay import settings_of_run
     from predict.report import format_table, write_report
 
     startup.lap("imports")
+    if options.deterministic:
+        make_deterministic()
+        options.batch_size = options.batch_size or BATCH_SIZE
     device = choose_device(options.device)
     bundle = load_bundle(options.bundle)
     predictor = ImagePredictor(bundle, device, batch_size=options.batch_size)
@@ -158,6 +174,7 @@ def _run(options: argparse.Namespace) -> int:
         bundle=str(options.bundle),
         bundle_sha256=bundle.sha256,
         startup=startup,
+        run=settings_of_run(options),
     )
     print(format_table(reports))
     print(f"masks: {options.outputs}   report: {written}")

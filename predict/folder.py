@@ -12,6 +12,7 @@ import numpy as np
 
 from predict.cases import Case
 from predict.errors import CaseError
+from predict.hashing import file_sha256
 from predict.instances import Instances, cap_instances
 from predict.labels import count_voxels, fuse_labels
 from predict.npz import read_case, write_labels
@@ -53,12 +54,14 @@ def predict_case(
     try:
         case = read_case(source)
         shape = case.image.shape
+        report.input_sha256 = file_sha256(source)
         report.lap("read", start)
         report.warnings += case.warnings
         report.errors += [f"{source.name}: {reason}" for reason in case.rejected]
         labels = _segment(predictor, case, report, options)
         writing = time.perf_counter()
         write_labels(output, labels)
+        report.output_sha256 = file_sha256(output)
         report.lap("write", writing)
         report.status = "partial" if case.rejected else "ok"
         if options.preview is not None:
@@ -137,6 +140,7 @@ def _write_background(output: Path, shape: tuple[int, ...] | None, report: CaseR
         return
     try:
         write_labels(output, np.zeros(shape, np.uint8))
+        report.output_sha256 = file_sha256(output)
         report.errors.append("an all-background output was written instead")
     except (OSError, MemoryError) as error:
         report.errors.append(f"no output could be written: {_first_line(error)}")

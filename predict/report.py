@@ -6,7 +6,7 @@ import json
 import platform
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ class CaseReport:
         files: What else was written, where that is more than the one mask.
         seconds: Time by stage.
         peak_memory_mb: Most memory the process had held when the case ended.
+        input_sha256: Of the file that was read; None where it could not be.
+        output_sha256: Of the file that was written; None where there is none.
     """
 
     case: str
@@ -68,6 +70,8 @@ class CaseReport:
     files: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: float = 0.0
+    input_sha256: str | None = None
+    output_sha256: str | None = None
 
     @property
     def good(self) -> bool:
@@ -100,11 +104,13 @@ def write_report(
     bundle: str,
     bundle_sha256: str,
     startup: StartUp,
+    run: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write FOLDER/report.json, replacing an earlier one at once, and return its path.
 
     Its ``seconds`` are those since the start of the process; ``startup`` is the part of them before
-    the first case, by stage.
+    the first case, by stage; ``run`` is what it takes to do the same again: see
+    :func:`predict.replay.settings_of_run`.
     """
     path = folder / NAME
     values = {
@@ -112,11 +118,10 @@ def write_report(
         "bundle_sha256": bundle_sha256,
         "device": device_name(device),
         "precision": str(precision).removeprefix("torch."),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
+        "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "versions": versions(device),
+        "run": run and dict(run),
         "seconds": round(startup.total(), 4),
         "startup": {stage: round(value, 4) for stage, value in startup.seconds.items()},
         "cases": [case.to_dict() for case in cases],
@@ -125,6 +130,21 @@ def write_report(
         text = json.dumps(values, indent=1, ensure_ascii=False)
         partial.write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def versions(device: torch.device) -> dict[str, str]:
+    """What computes: interpreter and libraries, on a GPU also CUDA and cuDNN."""
+    found = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+    if device.type == "cuda":
+        found |= {
+            "cuda": str(torch.version.cuda),
+            "cudnn": str(torch.backends.cudnn.version()),
+        }
+    return found
 
 
 def device_name(device: torch.device) -> str:
