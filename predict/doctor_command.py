@@ -40,15 +40,17 @@ def doctor(options: argparse.Namespace) -> int:
     """Run the command and return the exit status."""
     from predict.startup import StartUp
 
-    checks = list(_checks(options, StartUp()))
+    checks: list[Check] = []
+    for check in _checks(options, StartUp()):
+        checks.append(check)
+        if not options.json:
+            print(check.line(), flush=True)
     failed = [check.name for check in checks if check.status == "fail"]
     warned = [check.name for check in checks if check.status == "warn"]
     if options.json:
         table = {"good": not failed, "checks": [dataclasses.asdict(check) for check in checks]}
         print(json.dumps(table, indent=1, ensure_ascii=False))
     else:
-        for check in checks:
-            print(check.line())
         print(_summary(failed, warned))
     return SOME_FAILED if failed else GOOD
 

@@ -46,7 +46,7 @@ class Replayed:
     detail: str = ""
 
     def good(self, tolerance: float) -> bool:
-        """Whether no more than ``tolerance`` voxels per million differ; nothing recorded is good."""
+        """Whether at most ``tolerance`` voxels per million differ, or nothing was recorded."""
         if self.outcome == "differs" and self.voxels is not None and self.total:
             return 1e6 * self.voxels / self.total <= tolerance
         return self.outcome in ("identical", "not recorded")

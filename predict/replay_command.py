@@ -16,8 +16,8 @@ For each case: identical; differs by so many voxels, with the Dice of each class
 missing; not recorded, where the run made no mask. Above them what differs of bundle, device,
 precision, threads, processor and versions.
 
-exit status: 0 every mask that was recorded is identical or within --tolerance, and the bundle is the
-same; 1 not so; 2 wrong call or no bundle.
+exit status: 0 every mask that was recorded is identical or within --tolerance, and the bundle is
+the same; 1 not so; 2 wrong call or no bundle.
 """
 
 

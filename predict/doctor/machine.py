@@ -47,7 +47,8 @@ def check_packages(needed: Mapping[str, str] = NEEDED, pins: Path = REQUIREMENTS
         if (found := metadata.version(name).partition("+")[0]) != version
     ]
     if other:
-        return Check("packages", "warn", f"{', '.join(words)}; untested: {', '.join(other)}", install)
+        detail = f"{', '.join(words)}; untested: {', '.join(other)}"
+        return Check("packages", "warn", detail, install)
     return Check("packages", "ok", ", ".join(words))
 
 

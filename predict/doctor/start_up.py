@@ -19,6 +19,6 @@ def check_start_up(seconds: Mapping[str, float]) -> Check:
     stages = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
     detail = f"{total:.1f} s ({stages})"
     if total > SLOW:
-        advice = "keep the files on a local disk and *.pyc writable or compiled; look for other load"
+        advice = "end other programs, keep the files on a local disk and *.pyc beside them"
         return Check("start-up", "warn", detail, advice)
     return Check("start-up", "ok", detail)
