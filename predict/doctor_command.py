@@ -63,13 +63,15 @@ def _summary(failed: list[str], warned: list[str]) -> str:
 
 
 def _checks(options: argparse.Namespace, startup: StartUp) -> Iterator[Check]:
-    """All checks in order; without the packages no more than that one."""
-    from predict.doctor.machine import check_packages
+    """All checks in order; without the packages no more than those of them."""
+    from predict.doctor import machine
 
-    packages = check_packages()
-    yield packages
-    if packages.status == "fail":
-        return
+    for check in (machine.check_packages, machine.check_imports):
+        found = check()
+        yield found
+        if found.status == "fail":
+            return
+    startup.lap("imports")
     yield from _network(options, startup)
     yield from _machine()
     yield from _folders(options)
@@ -86,11 +88,11 @@ def _network(options: argparse.Namespace, startup: StartUp) -> Iterator[Check]:
     from predict.doctor.start_up import check_start_up
     from predict.predictor import ImagePredictor
 
-    startup.lap("imports")
     found, bundle = check_bundle(options.bundle)
     startup.lap("weights")
     yield found
     chosen, device = check_device(options.device)
+    startup.lap("device")
     yield chosen
     if device is None:
         return
@@ -98,10 +100,8 @@ def _network(options: argparse.Namespace, startup: StartUp) -> Iterator[Check]:
     yield guarded("cuDNN", lambda: check_cudnn(device, torch.backends.cudnn.version()))
     if bundle is None:
         return
-    predictor = ImagePredictor(bundle, device)
-    startup.lap("device")
-    yield guarded("precision", lambda: check_bfloat16(predictor.model, device))
-    yield guarded("dry run", lambda: check_dry_run(predictor))
+    yield guarded("precision", lambda: check_bfloat16(bundle.model.to(device), device))
+    yield guarded("dry run", lambda: check_dry_run(ImagePredictor(bundle, device)))
     yield check_start_up(startup.seconds)
 
 

@@ -40,21 +40,19 @@ def check_inputs(folder: Path | None) -> Check:
 
 
 def check_outputs(folder: Path | None) -> Check:
-    """Whether the folder can be made and written, and the disk has room.
+    """Whether the folder can be written, or made, and the disk has room.
 
     Args:
         folder: For the masks; None where none was named.
     """
     if folder is None:
         return Check("outputs", "ok", "no folder named (--outputs)")
-    made = not folder.exists()
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
-        make_output_folder(folder)
+        make_output_folder(there)
     except UsageError as error:
-        return Check("outputs", "fail", str(error), f"chmod a+rwx {folder}, {USER}")
-    free = shutil.disk_usage(folder).free
-    if made:
-        folder.rmdir()
+        return Check("outputs", "fail", str(error), f"chmod a+rwx {there}, {USER}")
+    free = shutil.disk_usage(there).free
     detail = f"{folder} can be written, {free / 1e9:.1f} GB free"
     if free < ENOUGH_DISK:
         status = "fail" if free < LEAST_DISK else "warn"

@@ -52,6 +52,17 @@ def check_packages(needed: Mapping[str, str] = NEEDED, pins: Path = REQUIREMENTS
     return Check("packages", "ok", ", ".join(words))
 
 
+def check_imports() -> Check:
+    """Whether what ``run`` imports can be loaded, shared libraries and all."""
+    try:
+        import predict.folder
+        import predict.predictor  # noqa: F401
+    except (ImportError, OSError) as error:
+        first = str(error).splitlines()[0]
+        return Check("imports", "fail", first, "install the packages of requirements.txt again")
+    return Check("imports", "ok", "everything that prediction uses can be loaded")
+
+
 def _pinned(pins: Path) -> list[tuple[str, str]]:
     lines = pins.read_text(encoding="utf-8").splitlines() if pins.is_file() else []
     parts = (line.split("#")[0].split()[0].partition("==") for line in lines if "==" in line)

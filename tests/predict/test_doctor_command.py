@@ -12,7 +12,17 @@ from predict.doctor.check import Check
 from predict.exit_status import GOOD, SOME_FAILED
 
 NAMES = [
-    *("packages", "bundle", "device", "driver", "cuDNN", "precision", "dry run", "start-up"),
+    *(
+        "packages",
+        "imports",
+        "bundle",
+        "device",
+        "driver",
+        "cuDNN",
+        "precision",
+        "dry run",
+        "start-up",
+    ),
     *("processor", "memory", "/dev/shm", "inputs", "outputs"),
 ]
 MOST_LINES = 25

@@ -47,13 +47,14 @@ def test_closed_inputs_fail(
 
 
 def test_outputs_are_tried_and_left_as_they_were(tmp_path: Path) -> None:
-    assert check_outputs(tmp_path / "new").status == "ok"
+    assert check_outputs(tmp_path / "new" / "folder").status == "ok"
     assert check_outputs(tmp_path).status == "ok"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_outputs_that_cannot_be_written_fail(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
+    assert check_outputs(tmp_path / "file" / "below").status == "fail"
     check = check_outputs(tmp_path / "file")
     assert check.status == "fail"
     assert "not writable" in check.detail

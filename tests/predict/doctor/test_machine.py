@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from predict.doctor.machine import (
     NEEDED,
     available_memory,
+    check_imports,
     check_memory,
     check_packages,
     check_processor,
@@ -36,6 +38,15 @@ def test_another_version_is_a_warning(tmp_path: Path) -> None:
     check = check_packages(NEEDED, pins)
     assert check.status == "warn"
     assert "instead of 0.1" in check.detail
+    assert check.advice
+
+
+def test_a_library_that_cannot_be_loaded_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_imports().status == "ok"
+    monkeypatch.setitem(sys.modules, "predict.folder", None)
+    check = check_imports()
+    assert check.status == "fail"
+    assert "predict.folder" in check.detail
     assert check.advice
 
 
