@@ -5,6 +5,7 @@
 #                                      else the synthetic examples -> outputs/
 #   sh predict.sh INPUTS OUTPUTS ...   any folders; further options as of `python -m predict run`
 #   sh predict.sh --set-up             only make the environment
+#   sh predict.sh --doctor ...         check whether it will work here, as `python -m predict doctor`
 #
 # In the container image TEXT3DSAM_PYTHON names the interpreter. Elsewhere the first run makes .venv
 # from requirements.txt, with the CPU build of torch where there is no GPU and pip can find it.
@@ -43,15 +44,8 @@ if [ -z "$python" ]; then
 fi
 [ "${1:-}" = --set-up ] && exit 0
 
-if [ $# -gt 0 ]; then
-    PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
-    export PYTHONPATH
-    cd "$caller"
-    exec "$python" -m predict run "$@"
-fi
-if [ -d /workspace/inputs ]; then
-    set -- "$python" -m predict run /workspace/inputs /workspace/outputs
-    # In the image, folders of another owner: see the Dockerfile.
+# With the challenge's folders. In the image, those of another owner: see the Dockerfile.
+exec_contract() {
     override=/usr/local/bin/keep-dac-override
     if [ ! -w /workspace/outputs ] || [ ! -r /workspace/inputs ]; then
         if "$override" true 2>/dev/null; then
@@ -59,6 +53,22 @@ if [ -d /workspace/inputs ]; then
         fi
     fi
     exec "$@"
+}
+
+command=run
+if [ "${1:-}" = --doctor ]; then
+    shift
+    command=doctor
+    [ ! -d /workspace/inputs ] || exec_contract "$python" -m predict doctor "$@"
+fi
+if [ $# -gt 0 ] || [ $command = doctor ]; then
+    PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
+    export PYTHONPATH
+    cd "$caller"
+    exec "$python" -m predict $command "$@"
+fi
+if [ -d /workspace/inputs ]; then
+    exec_contract "$python" -m predict run /workspace/inputs /workspace/outputs
 fi
 "$python" -m examples examples
 exec "$python" -m predict run examples/inputs outputs --previews

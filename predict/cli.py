@@ -13,9 +13,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from predict import (
+    doctor_command,
     merge_command,
     prompts_command,
     ray_command,
+    replay_command,
     run_command,
     segment_command,
     serve_command,
@@ -97,6 +99,8 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     info.add_argument("bundle", type=Path, nargs="?", default=DEFAULT_BUNDLE)
     info.add_argument("--json", action="store_true", help="for programs")
     info.set_defaults(command=_info)
+    replay_command.add_command(commands)
+    doctor_command.add_command(commands)
     serve_command.add_command(commands)
     return parser, commands.choices
 

@@ -16,6 +16,7 @@ from predict.cases import Case
 from predict.errors import CaseError
 from predict.exhaustion import is_exhaustion
 from predict.free_memory import free_memory
+from predict.hashing import file_sha256
 from predict.instances import Instances, cap_instances
 from predict.labels import count_voxels, fuse_labels
 from predict.npz import read_case, read_shape, reading_bytes, write_labels
@@ -147,6 +148,7 @@ def _read(job: _Job, options: Options) -> _Job:
         start = time.perf_counter()
         job.case = options.read(job.source)
         job.shape = job.case.image.shape
+        job.report.input_sha256 = file_sha256(job.source)
         job.report.lap("read", start)
         job.report.warnings += job.case.warnings
         job.report.errors += [f"{job.source.name}: {reason}" for reason in job.case.rejected]
@@ -171,6 +173,7 @@ def _finish(job: _Job, options: Options) -> CaseReport:
         if job.labels is not None:
             start = time.perf_counter()
             write_labels(job.output, job.labels)
+            report.output_sha256 = file_sha256(job.output)
             report.lap("write", start)
             report.status = "partial" if report.errors else "ok"
             if options.preview is not None and job.case is not None:
@@ -261,6 +264,7 @@ def _write_background(output: Path, shape: tuple[int, ...] | None, report: CaseR
         return
     try:
         write_labels(output, np.zeros(shape, np.uint8))
+        report.output_sha256 = file_sha256(output)
         report.errors.append("an all-background output was written instead")
     except (OSError, MemoryError) as error:
         report.errors.append(f"no output could be written: {_first_line(error)}")

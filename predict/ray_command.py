@@ -119,6 +119,8 @@ def _report(
     startup: StartUp,
 ) -> None:
     """Print the table and write report.json, cases sorted by name as in those of ``run``."""
+    import torch
+
     from predict.report import NAME, format_table, save_report, versions
 
     reports = sorted(log.reports, key=lambda report: report.case)
@@ -127,7 +129,7 @@ def _report(
         "bundle_sha256": bundle_sha256,
         "device": ", ".join(sorted({answer.device for answer in answers})),
         "precision": ", ".join(sorted({answer.precision for answer in answers})),
-        "versions": versions(),
+        "versions": versions(torch.device("cpu")),
         "seconds": round(startup.total(), 4),
         "startup": {stage: round(value, 4) for stage, value in startup.seconds.items()},
         "workers": options.workers,

@@ -55,6 +55,8 @@ class CaseReport:
         files: What else was written, where that is more than the one mask.
         seconds: Time by stage.
         peak_memory_mb: Most memory the process had held when the case ended.
+        input_sha256: Of the file that was read; None where it could not be.
+        output_sha256: Of the file that was written; None where there is none.
     """
 
     case: str
@@ -68,6 +70,8 @@ class CaseReport:
     files: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: float = 0.0
+    input_sha256: str | None = None
+    output_sha256: str | None = None
 
     @property
     def good(self) -> bool:
@@ -113,7 +117,9 @@ def write_report(
         "bundle_sha256": bundle_sha256,
         "device": device_name(device),
         "precision": str(precision).removeprefix("torch."),
-        "versions": versions(),
+        "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "versions": versions(device),
         "seconds": round(startup.total(), 4),
         "startup": {stage: round(value, 4) for stage, value in startup.seconds.items()},
         **(more or {}),
@@ -130,13 +136,19 @@ def save_report(path: Path, values: Mapping[str, object]) -> Path:
     return path
 
 
-def versions() -> dict[str, str]:
-    """Library -> version, of what the masks depend on."""
-    return {
+def versions(device: torch.device) -> dict[str, str]:
+    """What computes: interpreter and libraries, on a GPU also CUDA and cuDNN."""
+    found = {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
+    if device.type == "cuda":
+        found |= {
+            "cuda": str(torch.version.cuda),
+            "cudnn": str(torch.backends.cudnn.version()),
+        }
+    return found
 
 
 def device_name(device: torch.device) -> str:

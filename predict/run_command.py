@@ -25,6 +25,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "--part", metavar="I/N", help="only the Ith of N shares of the folder, with its own report"
     )
+    parser.add_argument(
+        "--deterministic", action="store_true", help="the same bytes each time, also on a GPU"
+    )
 
 
 def add_case_options(parser: argparse.ArgumentParser) -> None:
@@ -78,11 +81,16 @@ def _predict(options: argparse.Namespace, startup: StartUp) -> int:
     with no_collection():
         from predict.bundle import load_bundle
         from predict.case_log import CaseLog
+        from predict.determinism import BATCH_SIZE, make_deterministic
         from predict.folder import Options, predict_folder
         from predict.predictor import ImagePredictor, choose_device
+        from predict.replay import settings_of_run
         from predict.report import format_table, write_report
 
     startup.lap("imports")
+    if options.deterministic:
+        make_deterministic()
+        options.batch_size = options.batch_size or BATCH_SIZE
     device = choose_device(options.device)
     bundle = load_bundle(options.bundle, ahead.bundle_files())
     predictor = ImagePredictor(bundle, device, batch_size=options.batch_size)
@@ -105,7 +113,7 @@ def _predict(options: argparse.Namespace, startup: StartUp) -> int:
                 bundle_sha256=bundle.sha256,
                 startup=startup,
                 name=share.report_name,
-                more={**share.facts, **log.to_dict()},
+                more={"run": settings_of_run(options), **share.facts, **log.to_dict()},
             )
         finally:
             print(format_table(log.reports))

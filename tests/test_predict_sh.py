@@ -39,6 +39,16 @@ def test_exit_status_is_that_of_the_prediction(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_the_doctor_sees_the_folders_of_the_caller(
+    write_npz: Callable[..., Path], tiny_bundle: Path
+) -> None:
+    inputs = write_npz().parent
+    call = ("--doctor", "--inputs", inputs.name, "--bundle", str(tiny_bundle), "--device", "cpu")
+    done = _run(*call, cwd=inputs.parent)
+    assert done.returncode == 0, done.stdout
+    assert f"{inputs.name}: 1 cases" in done.stdout
+
+
 def test_the_script_is_posix() -> None:
     assert subprocess.run(["sh", "-n", str(ROOT / "predict.sh")], check=False).returncode == 0
     assert (ROOT / "predict.sh").read_text().startswith("#!/bin/sh\n")

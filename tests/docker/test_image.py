@@ -85,6 +85,18 @@ def test_read_only_root_and_no_capabilities(
     assert outputs_of(outputs) == sorted([*outputs_of(inputs), "report.json"])
 
 
+def test_the_doctor_finds_nothing_wrong(
+    image: str, run_image: Run, inputs: Path, tmp_path: Path
+) -> None:
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+    outputs.chmod(0o777)
+    done = run_image(image, "sh", "predict.sh", "--doctor", options=mounts(inputs, outputs))
+    assert done.returncode == 0, done.stdout
+    assert "/workspace/inputs: 2 cases" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("prediction works here")
+
+
 def test_nothing_that_prediction_does_not_use(image: str, run_image: Run) -> None:
     script = """
 import importlib.util, pathlib, sys, sysconfig

@@ -1,0 +1,1 @@
+"""Whether prediction will work here, check by check, before anything depends on it."""
