@@ -6,6 +6,7 @@ import argparse
 import difflib
 import json
 import logging
+import math
 import os
 import shlex
 import sys
@@ -88,6 +89,13 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     run.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="default: %(default)s")
     run.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     run.add_argument("--batch-size", type=_positive, help="prompts at once (default: what fits)")
+    run.add_argument(
+        "--seconds-per-class",
+        type=_seconds,
+        default=60.0,
+        metavar="S",
+        help="refine only as far as S seconds for each prompt allow; 0: no limit (default: 60)",
+    )
     run.add_argument("--skip-existing", action="store_true", help="leave finished cases alone")
     run.add_argument("--previews", action="store_true", help="draw a picture of every case")
     run.add_argument(
@@ -118,6 +126,13 @@ def _positive(text: str) -> int:
     return value
 
 
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, received {text}")
+    return value or math.inf
+
+
 def _run(options: argparse.Namespace) -> int:
     from predict.npz import list_cases
     from predict.startup import StartUp
@@ -142,11 +157,14 @@ def _run(options: argparse.Namespace) -> int:
     case_options = Options(
         skip_existing=options.skip_existing,
         all_instances=options.all_instances,
+        seconds_per_class=options.seconds_per_class,
         preview=_preview_writer(options.outputs) if options.previews else None,
     )
     reports: list[CaseReport] = []
     for source in tqdm(sources, unit="case", disable=len(sources) == 1, mininterval=1):
-        report = predict_case(predictor, source, options.outputs / source.name, case_options)
+        spent = 0.0 if reports else startup.total()  # the first case's time is the process's
+        output = options.outputs / source.name
+        report = predict_case(predictor, source, output, case_options, spent)
         if not report.good:
             tqdm.write(f"{report.status}: {report.errors[0]}", file=sys.stderr)
         reports.append(report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from predict.cases import Case
+from predict.drawing import draw_labels
 from predict.errors import CaseError
+from predict.governor import SECONDS_PER_CLASS, Governor
 from predict.instances import Instances, cap_instances
-from predict.labels import count_voxels, fuse_labels
+from predict.labels import count_voxels
 from predict.npz import read_case, write_labels
 from predict.predictor import ImagePredictor
 from predict.report import CaseReport, PromptReport, peak_memory_mb
@@ -28,21 +31,24 @@ class Options:
     Attributes:
         skip_existing: Leave cases alone whose output is there already.
         all_instances: Write instance ids as int32 and all of them, not at most 255 as uint8.
+        seconds_per_class: Time for each prompt of a case; infinite for no limit.
         preview: Called with case and labels after each good case; draws a picture.
     """
 
     skip_existing: bool = False
     all_instances: bool = False
+    seconds_per_class: float = SECONDS_PER_CLASS
     preview: Callable[[Case, np.ndarray], Path] | None = None
 
 
 def predict_case(
-    predictor: ImagePredictor, source: Path, output: Path, options: Options
+    predictor: ImagePredictor, source: Path, output: Path, options: Options, spent: float = 0.0
 ) -> CaseReport:
     """Read, segment and write one case.
 
     Whatever goes wrong, an all-background output of the right shape is written where the shape
-    could be told, and the report says what happened.
+    could be told, and the report says what happened. ``spent`` seconds of the case's time are gone
+    before.
     """
     report = CaseReport(case=source.name)
     if options.skip_existing and output.exists():
@@ -51,15 +57,21 @@ def predict_case(
     start = time.perf_counter()
     shape: tuple[int, ...] | None = None
     try:
-        case = read_case(source)
+        plan = predictor.plan(source)
+        if plan is not None:
+            report.planned_memory_mb = round(plan.peak / 2**20, 1)
+        case = read_case(source, max_bytes=None if plan is None else plan.free.bytes)
         shape = case.image.shape
         report.lap("read", start)
         report.warnings += case.warnings
         report.errors += [f"{source.name}: {reason}" for reason in case.rejected]
-        labels = _segment(predictor, case, report, options)
+        governor = _governor(predictor, case, report, options, spent)
+        labels = _segment(predictor, case, report, options, governor)
         writing = time.perf_counter()
         write_labels(output, labels)
         report.lap("write", writing)
+        governor.observe("write", report.seconds["write"])
+        report.warnings += governor.overrun()
         report.status = "partial" if case.rejected else "ok"
         if options.preview is not None:
             _draw(options.preview, case, labels, report)
@@ -75,8 +87,31 @@ def predict_case(
     return report
 
 
+def _governor(
+    predictor: ImagePredictor, case: Case, report: CaseReport, options: Options, spent: float
+) -> Governor:
+    """The case's time, of which reading has taken its part."""
+    classes = 1 if case.instance else len(case.prompts)
+    reading = report.seconds["read"]
+    governor = Governor(
+        options.seconds_per_class * classes,
+        predictor.times,
+        voxels=case.image.size,
+        classes=classes,
+        instance=case.instance,
+        spent=spent + reading,
+    )
+    governor.observe("read", reading)
+    report.time_limit = governor.budget if math.isfinite(governor.budget) else None
+    return governor
+
+
 def _segment(
-    predictor: ImagePredictor, case: Case, report: CaseReport, options: Options
+    predictor: ImagePredictor,
+    case: Case,
+    report: CaseReport,
+    options: Options,
+    governor: Governor,
 ) -> np.ndarray:
     prompts = case.prompts[:1] if case.instance else case.prompts
     if len(prompts) < len(case.prompts):
@@ -85,21 +120,27 @@ def _segment(
         )
     predictor.set_image(case.image)
     answer = predictor.predict(
-        [prompt.text for prompt in prompts], [prompt.class_id for prompt in prompts]
+        [prompt.text for prompt in prompts],
+        [prompt.class_id for prompt in prompts],
+        governor,
     )
     report.seconds.update(answer.seconds)
+    report.coarse_only = [prompts[number].class_id for number in answer.unrefined]
+    report.warnings += (*answer.warnings, *governor.dropped(len(answer.unrefined)))
     shape = (case.image.shape[0], case.image.shape[1], case.image.shape[2])
     start = time.perf_counter()
+    labels, warnings = draw_labels(answer.views, shape)
+    report.warnings += warnings
     if case.instance:
-        mask = fuse_labels(answer.views, shape) > 0
+        mask = labels > 0
         instances = predictor.separate_objects(mask, case.spacing)
         labels = _instance_labels(instances, report, options)
         found = {prompts[0].class_id: int(np.count_nonzero(instances.labels))}
         report.instances = instances.count
     else:
-        labels = fuse_labels(answer.views, shape)
         found = count_voxels(labels)
     report.lap("labels", start)
+    governor.observe("labels", report.seconds["labels"])
     presence = answer.presence or (None,) * len(prompts)
     for prompt, there, truncated in zip(prompts, presence, answer.truncated, strict=True):
         voxels = found.get(prompt.class_id, 0)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from predict.bundle import Bundle
+from predict.case_size import plan_case
 from predict.errors import UsageError
+from predict.governor import Governor, StageTimes, by_worth
 from predict.instances import Instances, separate_instances
 from predict.labels import View
+from predict.memory import MemoryPlan
 from predict.model.mask_decoder import ImageFeatures
 from predict.model.text3dsam import PassOutput
-from predict.precision import choose_precision
-from predict.resample import resample_volume, resize_volume
+from predict.network import Network, joined
+from predict.resample import Window, resample_volume, resize_volume
 from predict.second_look import Look, into_window, plan_looks
 from predict.touching import split_touching
 
@@ -33,12 +38,16 @@ class Answer:
         presence: Per prompt, the probability that its target is there; None if it is not told.
         truncated: Per prompt, whether it was longer than the text encoder can read.
         seconds: Time by stage.
+        unrefined: Numbers of the prompts that kept their coarse logits for want of time.
+        warnings: What was done for want of memory, one line each.
     """
 
     views: list[View]
     presence: tuple[float, ...] | None
     truncated: tuple[bool, ...]
     seconds: dict[str, float]
+    unrefined: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -61,6 +70,7 @@ class ImagePredictor:
 
     Attributes:
         precision: bfloat16 (autocast) on CUDA, float32 elsewhere and where a GPU's BF16 is wrong.
+        times: What stages took on this device so far.
 
     Not thread-safe: it holds the current image.
     """
@@ -79,15 +89,26 @@ class ImagePredictor:
         self.pipeline = bundle.pipeline
         self.tokenizer = bundle.tokenizer
         self.device = device
-        self.precision = choose_precision(self.model, device)
-        self.batch_size = batch_size
+        self.network = Network(self.model, device, batch_size)
+        self.precision = self.network.place.precision
+        self.times = StageTimes()
         self._image: np.ndarray | None = None
         self._features: ImageFeatures | None = None
         self._seconds: dict[str, float] = {}
 
+    def plan(self, source: Path) -> MemoryPlan | None:
+        """Memory that an npz case will take, told by its headers; see :func:`plan_case`."""
+        return plan_case(
+            source,
+            self.model.config,
+            batch_size=self.network.batch_size,
+            on_gpu=self.device.type != "cpu",
+        )
+
     def share(self) -> ImagePredictor:
         """Another predictor with the same weights, without an image."""
         other = copy.copy(self)
+        other.network = self.network.share()
         other._image, other._features, other._seconds = None, None, {}
         return other
 
@@ -99,16 +120,13 @@ class ImagePredictor:
             image: (D, H, W) real array, 0..255; in precise mode kept for the second look.
         """
         watch = _Stopwatch(self.device)
-        size = self.model.config.image_size
-        if self.precise:
-            everything = (0, image.shape[0]), (0, image.shape[1]), (0, image.shape[2])
-            volume = resample_volume(image, size, self.device, everything)
-        else:
-            volume = resize_volume(image, size, self.device)
+        self.network.start_case()
+        everything = (0, image.shape[0]), (0, image.shape[1]), (0, image.shape[2])
+        volume = self._resized(image, everything)
         watch.lap("resize")
-        with self._autocast():
-            self._features = self.model.encode_image(volume)
+        self._features = self.network.encode_image(volume)
         watch.lap("encode_image")
+        self.times.observe("encode", 1, sum(watch.seconds.values()))
         self._seconds = watch.seconds
         self._image = image
 
@@ -118,15 +136,22 @@ class ImagePredictor:
         return self.pipeline.mode == "precise"
 
     @torch.inference_mode()
-    def predict(self, texts: Sequence[str], class_ids: Sequence[int] | None = None) -> Answer:
+    def predict(
+        self,
+        texts: Sequence[str],
+        class_ids: Sequence[int] | None = None,
+        governor: Governor | None = None,
+    ) -> Answer:
         """Decode prompts for the current image.
 
         Args:
             texts: One or more prompts.
             class_ids: Their ids in the answer's views; 1, 2, ... if None.
+            governor: Says what time is left for refinements; None: as much as they take.
 
         Raises:
             UsageError: No image was set, or there are no prompts.
+            MemoryError: Not even one prompt at a time fits.
         """
         if self._features is None or self._image is None:
             raise UsageError("predict: call set_image first")
@@ -137,15 +162,21 @@ class ImagePredictor:
         prompts = self.tokenizer.encode(
             texts, max_length=self.model.config.text_encoder.max_position_embeddings
         )
-        with self._autocast():
-            embeddings = self.model.encode_text(
-                prompts.ids.to(self.device), prompts.mask.to(self.device)
-            )
-            watch.lap("encode_text")
-            looks = self._look(self._image, self._features, embeddings)
+        embeddings = self.network.encode_text(prompts.ids, prompts.mask)
+        watch.lap("encode_text")
+        if governor is None:
+            governor = Governor(math.inf, self.times, voxels=self._image.size, classes=len(texts))
+        looks, unrefined = self._look(self._image, self._features, embeddings, governor)
         watch.lap("decode")
         views, presence = self._views(looks, ids)
-        return Answer(views, presence, prompts.truncated, {**self._seconds, **watch.seconds})
+        return Answer(
+            views,
+            presence,
+            prompts.truncated,
+            {**self._seconds, **watch.seconds},
+            unrefined,
+            tuple(self.network.events),
+        )
 
     def separate_objects(self, mask: np.ndarray, spacing: Sequence[float]) -> Instances:
         """Objects of a mask: connected components, in precise mode cut where they touch.
@@ -157,26 +188,80 @@ class ImagePredictor:
         cut = partial(split_touching, spacing=tuple(reversed(spacing))) if self.precise else None
         return separate_instances(mask, cut)
 
+    def _resized(self, image: np.ndarray, window: Window) -> torch.Tensor:
+        """A window of an image, as the network wants it."""
+        size, doing = self.model.config.image_size, "resizing the image"
+        if self.precise:
+            return self.network.on_device(
+                lambda device: resample_volume(image, size, device, window), doing
+            )
+        return self.network.on_device(lambda device: resize_volume(image, size, device), doing)
+
     def _look(
-        self, image: np.ndarray, features: ImageFeatures, text: torch.Tensor
-    ) -> list[tuple[Look, PassOutput]]:
-        """Last pass of all prompts; in precise mode its refinements happen in windows."""
-        if not self.precise:
-            everyone = Look(tuple(range(len(text))), None)
-            return [(everyone, self._decode(features, text))]
+        self, image: np.ndarray, features: ImageFeatures, text: torch.Tensor, governor: Governor
+    ) -> tuple[list[tuple[Look, PassOutput]], tuple[int, ...]]:
+        """Last pass of all prompts that time allows; in precise mode refinements have windows.
+
+        Returns:
+            Looks with what was seen, and the prompts that keep their coarse logits: one that cannot
+            be refined in all of its windows is not refined at all.
+        """
         coarse = self._decode(features, text, refinements=0)
-        refined = []
-        for look in plan_looks(coarse.logits[:, 0], image.shape):
-            members = list(look.members)
-            logits, seen = coarse.logits[members, 0], features
-            if look.window is not None:
-                size = self.model.config.image_size
-                part = resample_volume(image, size, self.device, look.window)
-                seen = self.model.encode_image(part)
-                logits = into_window(logits, look.window, image.shape)
-            before = PassOutput(logits[:, None], coarse.token[members])
-            refined.append((look, self._decode(seen, text[members], before=before)))
-        return refined
+        looks = [Look(tuple(range(len(text))), None)]
+        if self.precise:
+            looks = plan_looks(coarse.logits[:, 0], image.shape)
+        refined: list[tuple[Look, PassOutput]] = []
+        unrefined: set[int] = set()
+        for look in by_worth(looks):
+            asked = [member for member in look.members if member not in unrefined]
+            before = PassOutput(coarse.logits[asked], coarse.token[asked])
+            seen = self._refine(image, features, look, text[asked], before, governor)
+            done = 0 if seen is None else len(seen.logits)
+            unrefined.update(asked[done:])
+            if seen is not None:
+                refined.append((Look(tuple(asked[:done]), look.window), seen))
+        if not unrefined:
+            return refined, ()
+        left = tuple(sorted(unrefined))
+        kept = [_without(unrefined, look, seen) for look, seen in refined]
+        kept.append((Look(left, None), PassOutput(*(x[list(left)] for x in coarse))))
+        return [(look, seen) for look, seen in kept if look.members], left
+
+    def _refine(
+        self,
+        image: np.ndarray,
+        features: ImageFeatures,
+        look: Look,
+        text: torch.Tensor,
+        before: PassOutput,
+        governor: Governor,
+    ) -> PassOutput | None:
+        """Refine the first of a look's prompts, as many as there is time for; None: for none."""
+        passes = self.model.config.refinements
+        affordable = governor.affordable(
+            len(text), passes=passes, windows=0 if look.window is None else 1
+        )
+        if affordable == 0:
+            return None
+        if look.window is not None:
+            watch = _Stopwatch(self.device)
+            features = self.network.encode_image(self._resized(image, look.window))
+            logits = into_window(before.logits[:, 0].float(), look.window, image.shape)
+            before = PassOutput(logits[:, None], before.token)
+            watch.lap("window")
+            self.times.observe("encode", 1, watch.seconds["window"])
+        done: list[PassOutput] = []
+        start = 0
+        while start < len(text):
+            batch = min(len(text) - start, self.network.batch_that_fits())
+            batch = governor.affordable(batch, passes=passes)
+            if batch == 0:
+                break
+            part = slice(start, start + batch)
+            given = PassOutput(before.logits[part], before.token[part])
+            done.append(self._decode(features, text[part], before=given))
+            start += batch
+        return joined(done) if done else None
 
     def _views(
         self, looks: Sequence[tuple[Look, PassOutput]], class_ids: Sequence[int]
@@ -184,8 +269,9 @@ class ImagePredictor:
         """Views of the prompts that are there, and every prompt's probability of that."""
         views, probability = [], [1.0] * len(class_ids)
         told = False
+        place = self.network.place
         for look, (logits, token) in looks:
-            there = self.model.presence(token)
+            there = place.model.presence(token.to(place.device).float())
             if there is not None:
                 told = True
                 for member, value in zip(look.members, there.sigmoid().tolist(), strict=True):
@@ -196,7 +282,8 @@ class ImagePredictor:
                 if probability[member] >= self.pipeline.least_presence
             ]
             ids = [class_ids[look.members[i]] for i in kept]
-            views.append(View(logits=logits[kept, 0], class_ids=ids, window=look.window))
+            final = logits[kept, 0].to(place.device).float()
+            views.append(View(logits=final, class_ids=ids, window=look.window))
         return views, tuple(probability) if told else None
 
     def _decode(
@@ -207,39 +294,20 @@ class ImagePredictor:
         refinements: int | None = None,
         before: PassOutput | None = None,
     ) -> PassOutput:
-        """Last pass of all prompts; halves the batch when memory runs out."""
-        size = self.batch_size or self._batch_that_fits()
-        done: list[PassOutput] = []
-        start = 0
-        while start < len(text):
-            part = slice(start, start + size)
-            given = None if before is None else PassOutput(before.logits[part], before.token[part])
-            try:
-                passes = self.model.decode(features, text[part], refinements, given)
-            except torch.OutOfMemoryError:
-                if size == 1:
-                    raise
-                torch.cuda.empty_cache()
-                size = max(1, size // 2)
-                continue
-            done.append(PassOutput(passes[-1].logits.float(), passes[-1].token.float()))
-            start += size
-        return PassOutput(*(torch.cat(parts) for parts in zip(*done, strict=True)))
+        """Last pass of all prompts, timed."""
+        watch = _Stopwatch(self.device)
+        seen = self.network.decode(features, text, refinements, before)
+        watch.lap("decode")
+        passes = self.model.config.refinements if refinements is None else 1 + refinements
+        self.times.observe("decode", passes * len(text), watch.seconds["decode"])
+        return seen
 
-    def _batch_that_fits(self) -> int:
-        """Prompts per batch from the size of the upscaled voxels, about six of which are alive."""
-        config = self.model.config
-        d, h, w = config.logit_size
-        per_prompt = 6 * 4 * d * h * w * config.image_encoder.channels[0]
-        if self.device.type == "cuda":
-            budget = torch.cuda.mem_get_info(self.device)[0] // 4
-        else:
-            budget = 512 * 2**20
-        return max(1, min(32, budget // per_prompt))
 
-    def _autocast(self) -> torch.autocast:
-        reduced = self.precision is torch.bfloat16
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=reduced)
+def _without(members: set[int], look: Look, seen: PassOutput) -> tuple[Look, PassOutput]:
+    """A look that leaves some prompts out."""
+    kept = [i for i, member in enumerate(look.members) if member not in members]
+    left = Look(tuple(look.members[i] for i in kept), look.window)
+    return left, PassOutput(seen.logits[kept], seen.token[kept])
 
 
 class _Stopwatch:

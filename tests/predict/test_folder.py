@@ -10,6 +10,7 @@ import torch
 from predict import folder as folder_module
 from predict.bundle import load_bundle
 from predict.folder import Options, predict_case
+from predict.governor import Governor
 from predict.labels import View
 from predict.predictor import Answer, ImagePredictor
 from predict.report import CaseReport
@@ -37,7 +38,7 @@ def _read(path: Path) -> np.ndarray:
 def _answer(*logits: np.ndarray) -> Callable[[list[str], list[int]], Answer]:
     stack = torch.from_numpy(np.stack(logits)).float()
 
-    def answer(texts: list[str], class_ids: list[int]) -> Answer:
+    def answer(texts: list[str], class_ids: list[int], _: Governor) -> Answer:
         view = View(logits=stack[: len(texts)], class_ids=class_ids)
         return Answer([view], None, (False,) * len(texts), {})
 
