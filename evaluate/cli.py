@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluate.limits import command as limits_command
 from predict.errors import CaseError, UsageError
 from predict.exit_status import GOOD, SOME_FAILED, WRONG_CALL
 from predict.writable import make_output_folder
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     score.set_defaults(command=_score)
     _add_rehearse(commands)
     _add_probe(commands)
+    limits_command.add_commands(commands)
     return parser
 
 
