@@ -177,7 +177,7 @@ def _write_background(output: Path, shape: tuple[int, ...] | None, report: CaseR
     if shape is None:
         return
     try:
-        write_labels(output, np.zeros(shape, np.uint8))
+        write_labels(output, np.broadcast_to(np.uint8(0), shape))  # takes no memory
         report.errors.append("an all-background output was written instead")
     except (OSError, MemoryError) as error:
         report.errors.append(f"no output could be written: {_first_line(error)}")

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 UNLIMITED_BYTES = 2**60  # control groups v1 say "no limit" with a number near 2**63
 
+USABLE_SPACE = 0.75  # allocators reserve more address space than they hand out
+
 
 class FreeMemory(NamedTuple):
     """Bytes, and what they are limited by, in words."""
@@ -46,7 +48,8 @@ def _rooms(root: Path) -> Iterator[FreeMemory]:
     for kind, used in ((resource.RLIMIT_AS, space), (resource.RLIMIT_DATA, data)):
         limit = resource.getrlimit(kind)[0]
         if limit != resource.RLIM_INFINITY:
-            yield FreeMemory(max(0, limit - used), "the process's limit (ulimit)")
+            room = int((limit - used) * USABLE_SPACE)
+            yield FreeMemory(max(0, room), "the process's limit (ulimit)")
 
 
 def _machine(root: Path) -> int:
