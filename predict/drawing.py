@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from predict.exhaustion import is_exhaustion
+from predict.free_memory import free_memory
 from predict.labels import Shape3d, View, default_slab_bytes, fuse_labels
-
-LEAST_SLAB_BYTES = 2**20
+from predict.memory import LEAST_SLAB_BYTES, cpu_slab
 
 
 def draw_labels(views: Sequence[View], shape: Shape3d) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -25,6 +25,8 @@ def draw_labels(views: Sequence[View], shape: Shape3d) -> tuple[np.ndarray, tupl
     """
     warnings: list[str] = []
     slab_bytes = default_slab_bytes(views)
+    if not views or views[0].logits.device.type == "cpu":
+        slab_bytes = min(slab_bytes, cpu_slab(free_memory().bytes))
     while True:
         labels = _attempt(views, shape, slab_bytes)
         if labels is not None:

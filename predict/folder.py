@@ -14,7 +14,7 @@ import numpy as np
 from predict.cases import Case
 from predict.drawing import draw_labels
 from predict.errors import CaseError
-from predict.governor import SECONDS_PER_CLASS, Governor
+from predict.governor import END_OF_START, SECONDS_PER_CLASS, Governor
 from predict.instances import Instances, cap_instances
 from predict.labels import count_voxels
 from predict.npz import read_case, write_labels
@@ -100,6 +100,7 @@ def _governor(
         classes=classes,
         instance=case.instance,
         spent=spent + reading,
+        ending=END_OF_START * spent,
     )
     governor.observe("read", reading)
     report.time_limit = governor.budget if math.isfinite(governor.budget) else None

@@ -17,7 +17,8 @@ from predict.second_look import Look
 
 SECONDS_PER_CLASS = 60.0
 CAUTION = 1.25  # stages vary
-UNPLANNED_SHARE = 0.05  # of the budget: report, end of the process, what nothing measures
+UNPLANNED_SHARE = 0.05  # of the budget
+END_OF_START = 0.4  # reporting and leaving the process, as a share of starting it
 OVERHEAD_VOXELS = 2e6  # what is done once per case takes as long as so many voxels
 LEAST_SECONDS_PER_VOXEL = 1e-8  # of a stage not seen yet
 STAGE_OF_READ = 3.0  # the same, of the seconds that reading took
@@ -59,6 +60,7 @@ class Governor:
         classes: int,
         instance: bool = False,
         spent: float = 0.0,
+        ending: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start the clock, which must not jump.
@@ -70,12 +72,14 @@ class Governor:
             classes: Of the case.
             instance: Whether objects are told apart.
             spent: Seconds of the budget that are gone already.
+            ending: Seconds of the budget that are needed after the case.
             clock: Seconds, from anywhere.
         """
         self.budget, self.times = budget, times
         self.classes = classes
         self._voxels = voxels + OVERHEAD_VOXELS
         self._drawing = "objects" if instance else "labels"
+        self._ending = ending
         self._clock = clock
         self._start = clock() - spent
 
@@ -97,7 +101,7 @@ class Governor:
         read = self.times.estimate(*self._units("read"))
         unseen = max(STAGE_OF_READ * read, LEAST_SECONDS_PER_VOXEL * self._voxels)
         stages = (self.times.estimate(*self._units(stage)) for stage in ("labels", "write"))
-        return sum(seconds or unseen for seconds in stages)
+        return self._ending + sum(seconds or unseen for seconds in stages)
 
     def _units(self, stage: str) -> tuple[str, float]:
         """Own name of a stage and how many units the case has of it."""

@@ -21,7 +21,7 @@ MIB = 2**20
 CPU_DECODE_BYTES = 256 * MIB  # more prompts at once are not faster
 GPU_DECODE_SHARE = 1 / 8
 MOST_PROMPTS = 32
-SLAB_BYTES = 8 * MIB
+SLAB_BYTES, LEAST_SLAB_BYTES = 8 * MIB, MIB  # the larger stays in the cache
 FIRST_USE = 75 * MIB  # code and buffers of the libraries, touched by the first case
 WRITE_BYTES = 24 * MIB
 ALIVE_ENCODING, ALIVE_DECODING, ALIVE_AFTER = 6, 3.1, 4  # times the finest map of the network
@@ -110,16 +110,16 @@ def plan_memory(
         CaseError: It does not fit one prompt at a time; its ``shape`` is set where at least an
             all-background answer does.
     """
-    batch, slab = batch_size or cpu_batch(config, free.bytes), SLAB_BYTES
-    batch = min(batch, size.prompts)
+    batch = min(batch_size or cpu_batch(config, free.bytes), size.prompts)
+    slab = cpu_slab(free.bytes)
     while True:
         stages = _stages(size, config, batch, slab, network_elsewhere)
         plan = MemoryPlan(batch_size=batch, slab_bytes=slab, stages=stages, held=held, free=free)
         if plan.fits:
             return plan
-        if batch == 1 and slab <= MIB:
+        if batch == 1:
             raise _too_large(size, plan)
-        batch, slab = max(1, batch // 2), max(MIB, slab // 2)
+        batch -= 1
 
 
 def decode_bytes(config: ModelConfig) -> int:
@@ -135,6 +135,11 @@ def cpu_batch(config: ModelConfig, free: int) -> int:
 def gpu_batch(config: ModelConfig, free: int) -> int:
     """Prompts per batch on a GPU with so many free bytes."""
     return _batch(int(free * GPU_DECODE_SHARE), config)
+
+
+def cpu_slab(free: int) -> int:
+    """Bytes of a slab, a few of which live at once."""
+    return max(LEAST_SLAB_BYTES, min(SLAB_BYTES, free // 16))
 
 
 def _batch(budget: int, config: ModelConfig) -> int:
