@@ -62,6 +62,21 @@ def test_skip_existing(write_npz: WriteNpz, tiny_bundle: Path, tmp_path: Path) -
     assert (out / "case.npz").stat().st_mtime_ns > before
 
 
+def test_seconds_per_class(
+    write_npz: WriteNpz, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs, out = write_npz().parent, tmp_path / "out"
+    for given, limit, dropped in (("0", None, []), ("1e-9", 2e-9, [1, 2])):
+        assert _run(inputs, out, tiny_bundle, "--seconds-per-class", given) == GOOD
+        (case,) = json.loads((out / "report.json").read_text())["cases"]
+        assert (case["time_limit"], case["coarse_only"]) == (limit, dropped)
+    assert "keep their coarse mask" in capsys.readouterr().out
+    for wrong in ("-1", "inf", "nan"):
+        with pytest.raises(SystemExit):
+            _run(inputs, out, tiny_bundle, "--seconds-per-class", wrong)
+        assert "expected 0 or more" in capsys.readouterr().err
+
+
 def test_no_cases_no_bundle_or_no_device_is_a_wrong_call(
     write_npz: WriteNpz, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
