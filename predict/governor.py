@@ -117,7 +117,7 @@ class Governor:
             passes: Refinements of each.
             windows: Encodings of the image that this needs before.
         """
-        if math.isinf(self.budget):
+        if passes == 0 or math.isinf(self.budget):
             return prompts
         encode = self.times.estimate("encode", windows)
         each = CAUTION * self.times.estimate("decode", passes)

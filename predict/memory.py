@@ -26,7 +26,7 @@ FIRST_USE = 75 * MIB  # code and buffers of the libraries, touched by the first 
 WRITE_BYTES = 24 * MIB
 ALIVE_ENCODING, ALIVE_DECODING, ALIVE_AFTER = 6, 3.1, 4  # times the finest map of the network
 COPIES_OF_LOGITS = 4
-INSTANCE_BYTES = 10  # per voxel: labels, mask, components, ids; objects that fill the case
+INSTANCE_BYTES = 12  # per voxel: labels, mask, components, ids; objects that fill the case
 KEPT_FREE = 1 / 20
 Shape3d = tuple[int, int, int]
 

@@ -11,7 +11,8 @@ from numpy.lib import format as npy
 
 from predict.errors import UsageError
 
-BITS = {"uint8": 40.0, "int16": 400.0, "float32": 100.0, "float64": 100.0}
+BALL_DISTANCE, BALL_RADIUS = 40, 14
+RANGES = {"uint8": 40.0, "int16": 400.0, "float32": 100.0, "float64": 100.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class Volume:
         shape: (D, H, W).
         dtype: Of the voxels; int16 looks like Hounsfield units, floats are in 0..255.
         prompts: How many.
-        instance: Whether objects are told apart.
+        instance: Whether objects are told apart: the volume is full of balls then.
     """
 
     shape: tuple[int, int, int]
@@ -31,8 +32,8 @@ class Volume:
     instance: bool = False
 
     def __post_init__(self) -> None:
-        if self.dtype not in BITS:
-            raise UsageError(f"dtype: expected one of {', '.join(BITS)}, received {self.dtype}")
+        if self.dtype not in RANGES:
+            raise UsageError(f"dtype: expected one of {', '.join(RANGES)}, received {self.dtype}")
         if min(self.shape) < 1 or not 1 <= self.prompts <= 255:
             raise UsageError(f"case {self}: expected positive sizes and 1..255 prompts")
 
@@ -64,9 +65,8 @@ class Volume:
 
     def write(self, path: Path) -> None:
         """Write NAME.npz: waves and noise."""
-        prompts: dict[str, object] = {
-            str(i + 1): f"structure number {i + 1} in abdominal CT" for i in range(self.prompts)
-        }
+        sought = "nuclei in fluorescence microscopy" if self.instance else "structure in CT"
+        prompts = {str(i + 1): f"{sought}, number {i + 1}" for i in range(self.prompts)}
         table = np.array({**prompts, "instance_label": int(self.instance)}, dtype=object)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             with archive.open("imgs.npy", "w", force_zip64=True) as file:
@@ -80,10 +80,19 @@ class Volume:
                     npy.write_array(file, value)
 
     def _plane(self, number: int) -> np.ndarray:
+        if self.instance:
+            return self._balls(number)
         depth, height, width = self.shape
         z = np.sin(6 * number / depth)
         y, x = (np.sin(np.linspace(0, 5, n, dtype=np.float32)) for n in (height, width))
         noise = np.random.default_rng(number).integers(0, 16, (height, width), np.uint8)
-        values = (y[:, None] * x * z + 1) * BITS[self.dtype] + noise
+        values = (y[:, None] * x * z + 1) * RANGES[self.dtype] + noise
         shifted = values - 600 if self.dtype == "int16" else values
         return np.asarray(shifted.astype(self.dtype))
+
+    def _balls(self, number: int) -> np.ndarray:
+        z, y, x = (np.arange(n) % BALL_DISTANCE - BALL_DISTANCE // 2 for n in self.shape)
+        squares = z[number] ** 2 + (y**2)[:, None] + x**2
+        noise = np.random.default_rng(number).integers(0, 16, squares.shape, np.uint8)
+        values = np.where(squares < BALL_RADIUS**2, 200 + noise, 10 + noise)
+        return np.asarray(values.astype(self.dtype))

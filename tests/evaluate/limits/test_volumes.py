@@ -7,13 +7,14 @@ import pytest
 
 from evaluate.limits.volumes import Volume
 from predict.errors import UsageError
+from predict.instances import separate_instances
 from predict.npz import read_case
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
 def test_a_written_volume_is_a_case(tmp_path: Path, dtype: str) -> None:
     path = tmp_path / "case.npz"
-    volume = Volume(shape=(4, 6, 5), dtype=dtype, prompts=3, instance=True)
+    volume = Volume(shape=(4, 6, 5), dtype=dtype, prompts=3)
     volume.write(path)
     with np.load(path) as arrays:
         assert arrays["imgs"].dtype == dtype
@@ -21,10 +22,18 @@ def test_a_written_volume_is_a_case(tmp_path: Path, dtype: str) -> None:
     case = read_case(path)
     assert case.image.shape == (4, 6, 5)
     assert len(case.prompts) == 3
-    assert case.instance
+    assert not case.instance
     assert [w.startswith("imgs: expected 0..255") for w in case.warnings] == [True] * (
         dtype == "int16"
     )
+
+
+def test_an_instance_volume_is_full_of_balls(tmp_path: Path) -> None:
+    path = tmp_path / "case.npz"
+    Volume(shape=(40, 80, 120), instance=True).write(path)
+    case = read_case(path)
+    assert case.instance
+    assert separate_instances(case.image > 100).count == 6
 
 
 def test_words_for_volumes() -> None:
