@@ -71,7 +71,7 @@ def predict_case(
         write_labels(output, labels)
         report.lap("write", writing)
         governor.observe("write", report.seconds["write"])
-        report.warnings += governor.overrun()
+        report.warnings += governor.remarks()
         report.status = "partial" if case.rejected else "ok"
         if options.preview is not None:
             _draw(options.preview, case, labels, report)
@@ -134,7 +134,7 @@ def _segment(
     report.warnings += warnings
     if case.instance:
         mask = labels > 0
-        instances = predictor.separate_objects(mask, case.spacing)
+        instances = predictor.separate_objects(mask, case.spacing, governor)
         labels = _instance_labels(instances, report, options)
         found = {prompts[0].class_id: int(np.count_nonzero(instances.labels))}
         report.instances = instances.count

@@ -79,7 +79,7 @@ class Governor:
         self.classes = classes
         self._voxels = voxels + OVERHEAD_VOXELS
         self._drawing = "objects" if instance else "labels"
-        self._ending = ending
+        self._ending, self._uncut = ending, 0
         self._clock = clock
         self._start = clock() - spent
 
@@ -98,10 +98,13 @@ class Governor:
         As long as they were not seen, they are told from the seconds that reading took, which
         suffers from the same slowness.
         """
-        read = self.times.estimate(*self._units("read"))
-        unseen = max(STAGE_OF_READ * read, LEAST_SECONDS_PER_VOXEL * self._voxels)
+        unseen = self._unseen()
         stages = (self.times.estimate(*self._units(stage)) for stage in ("labels", "write"))
         return self._ending + sum(seconds or unseen for seconds in stages)
+
+    def _unseen(self) -> float:
+        read = self.times.estimate(*self._units("read"))
+        return max(STAGE_OF_READ * read, LEAST_SECONDS_PER_VOXEL * self._voxels)
 
     def _units(self, stage: str) -> tuple[str, float]:
         """Own name of a stage and how many units the case has of it."""
@@ -126,6 +129,15 @@ class Governor:
             return 0
         return prompts if each * prompts <= rest else int(rest / each)
 
+    def may_cut(self) -> bool:
+        """Whether there is time to cut one more object where it touches others."""
+        write = self.times.estimate(*self._units("write")) or self._unseen()
+        needed = CAUTION * (self._ending + write)
+        if self._clock() - self._start + needed <= self.budget * (1 - UNPLANNED_SHARE):
+            return True
+        self._uncut += 1
+        return False
+
     def dropped(self, prompts: int) -> tuple[str, ...]:
         """What to report of so many prompts that were not refined; nothing for none."""
         if not prompts:
@@ -135,10 +147,15 @@ class Governor:
             f"(limit {self.budget:g} s)",
         )
 
-    def overrun(self) -> tuple[str, ...]:
-        """What to report if the budget is gone; nothing as long as it is not."""
+    def remarks(self) -> tuple[str, ...]:
+        """What to report at the end of the case; nothing if all was done in time."""
         gone = self._clock() - self._start
-        return (f"time: {gone:.0f} s, limit {self.budget:g} s",) if gone > self.budget else ()
+        lines = []
+        if self._uncut:
+            lines.append(f"time: {self._uncut} objects were not cut where they may touch others")
+        if gone > self.budget:
+            lines.append(f"time: {gone:.0f} s, limit {self.budget:g} s")
+        return tuple(lines)
 
 
 def by_worth(looks: Sequence[Look]) -> list[Look]:

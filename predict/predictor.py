@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -178,15 +177,23 @@ class ImagePredictor:
             tuple(self.network.events),
         )
 
-    def separate_objects(self, mask: np.ndarray, spacing: Sequence[float]) -> Instances:
+    def separate_objects(
+        self, mask: np.ndarray, spacing: Sequence[float], governor: Governor | None = None
+    ) -> Instances:
         """Objects of a mask: connected components, in precise mode cut where they touch.
 
         Args:
             mask: (D, H, W) bool.
             spacing: (x, y, z) of the voxels, in any unit.
+            governor: Says how long components are cut; None: as long as it takes.
         """
-        cut = partial(split_touching, spacing=tuple(reversed(spacing))) if self.precise else None
-        return separate_instances(mask, cut)
+
+        def cut(component: np.ndarray) -> np.ndarray:
+            if governor is None or governor.may_cut():
+                return split_touching(component, tuple(reversed(spacing)))
+            return component.astype(np.int32)
+
+        return separate_instances(mask, cut if self.precise else None)
 
     def _resized(self, image: np.ndarray, window: Window) -> torch.Tensor:
         """A window of an image, as the network wants it."""

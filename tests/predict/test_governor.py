@@ -62,7 +62,7 @@ def test_without_a_limit_everything_is_affordable(clock: Clock) -> None:
     governor = make(math.inf, clock)
     clock.now += 1e9
     assert governor.affordable(255, passes=2, windows=8) == 255
-    assert governor.overrun() == ()
+    assert governor.remarks() == ()
 
 
 def test_as_many_prompts_as_fit_are_affordable(clock: Clock) -> None:
@@ -117,9 +117,19 @@ def test_the_report_says_what_was_dropped_and_what_came_late(clock: Clock) -> No
     governor = make(100, clock)
     assert governor.dropped(0) == ()
     assert governor.dropped(7) == ("time: 7 of 30 prompts keep their coarse mask (limit 100 s)",)
-    assert governor.overrun() == ()
+    assert governor.remarks() == ()
     clock.now += 101
-    assert governor.overrun() == ("time: 101 s, limit 100 s",)
+    assert governor.remarks() == ("time: 101 s, limit 100 s",)
+
+
+def test_objects_are_cut_until_the_mask_must_be_written(clock: Clock) -> None:
+    times = StageTimes({"write": 10 / (VOXELS + OVERHEAD_VOXELS)})
+    governor = make(100, clock, times)
+    clock.now += 100 * (1 - UNPLANNED_SHARE) - CAUTION * 10 - 0.1
+    assert governor.may_cut()
+    clock.now += 0.2
+    assert [governor.may_cut() for _ in range(3)] == [False] * 3
+    assert governor.remarks() == ("time: 3 objects were not cut where they may touch others",)
 
 
 def test_whole_looks_come_first_then_windows_by_prompts() -> None:
