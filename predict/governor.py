@@ -79,7 +79,8 @@ class Governor:
         self.classes = classes
         self._voxels = voxels + OVERHEAD_VOXELS
         self._drawing = "objects" if instance else "labels"
-        self._ending, self._uncut = ending, 0
+        self._ending = ending
+        self._refused, self._uncut = False, 0
         self._clock = clock
         self._start = clock() - spent
 
@@ -125,9 +126,10 @@ class Governor:
         encode = self.times.estimate("encode", windows)
         each = CAUTION * self.times.estimate("decode", passes)
         rest = self.left() - CAUTION * encode
-        if rest <= 0:
-            return 0
-        return prompts if each * prompts <= rest else int(rest / each)
+        if rest > 0 and each * prompts <= rest:
+            return prompts
+        self._refused = True
+        return int(rest / each) if rest > 0 else 0
 
     def may_cut(self) -> bool:
         """Whether there is time to cut one more object where it touches others."""
@@ -142,10 +144,8 @@ class Governor:
         """What to report of so many prompts that were not refined; nothing for none."""
         if not prompts:
             return ()
-        return (
-            f"time: {prompts} of {self.classes} prompts keep their coarse mask "
-            f"(limit {self.budget:g} s)",
-        )
+        line = f"{prompts} of {self.classes} prompts keep their coarse mask"
+        return (f"time: {line} (limit {self.budget:g} s)" if self._refused else line,)
 
     def remarks(self) -> tuple[str, ...]:
         """What to report at the end of the case; nothing if all was done in time."""

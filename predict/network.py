@@ -113,7 +113,7 @@ class Network:
                 start += size
             elif size > 1:
                 size = max(1, min(size, len(text) - start) // 2)
-                self._note(f"memory ran out: {size} prompts at once")
+                self.note(f"memory ran out: {size} prompts at once")
             else:
                 self._fall("one prompt at a time")
         return joined(done)
@@ -158,9 +158,10 @@ class Network:
         if self._rung + 1 == len(self._places):
             self._places.append(Place(copy_to_cpu(self.place.model), CPU, torch.float32))
         self._rung += 1
-        self._note(f"the GPU's memory ran out while {doing}: the rest was done on the CPU")
+        self.note(f"the GPU's memory ran out while {doing}: the rest was done on the CPU")
 
-    def _note(self, event: str) -> None:
+    def note(self, event: str) -> None:
+        """Add to the events, once."""
         if event not in self.events:
             self.events.append(event)
 

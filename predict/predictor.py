@@ -37,7 +37,7 @@ class Answer:
         presence: Per prompt, the probability that its target is there; None if it is not told.
         truncated: Per prompt, whether it was longer than the text encoder can read.
         seconds: Time by stage.
-        unrefined: Numbers of the prompts that kept their coarse logits for want of time.
+        unrefined: Numbers of the prompts that kept their coarse logits for want of time or memory.
         warnings: What was done for want of memory, one line each.
     """
 
@@ -222,7 +222,11 @@ class ImagePredictor:
         for look in by_worth(looks):
             asked = [member for member in look.members if member not in unrefined]
             before = PassOutput(coarse.logits[asked], coarse.token[asked])
-            seen = self._refine(image, features, look, text[asked], before, governor)
+            try:
+                seen = self._refine(image, features, look, text[asked], before, governor)
+            except MemoryError:  # the coarse answer is there
+                self.network.note("memory ran out: refinements were left out")
+                seen = None
             done = 0 if seen is None else len(seen.logits)
             unrefined.update(asked[done:])
             if seen is not None:

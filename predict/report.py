@@ -55,7 +55,7 @@ class CaseReport:
         files: What else was written, where that is more than the one mask.
         seconds: Time by stage.
         time_limit: Seconds that the case might take; None for no limit.
-        coarse_only: Ids of the prompts that were not refined for want of time.
+        coarse_only: Ids of the prompts that were not refined for want of time or memory.
         planned_memory_mb: Most memory that it was expected to take, with what the process held.
         peak_memory_mb: Most memory the process had held when the case ended.
     """

@@ -116,6 +116,8 @@ def test_objects_are_timed_apart_from_classes(clock: Clock) -> None:
 def test_the_report_says_what_was_dropped_and_what_came_late(clock: Clock) -> None:
     governor = make(100, clock)
     assert governor.dropped(0) == ()
+    assert governor.dropped(7) == ("7 of 30 prompts keep their coarse mask",)  # not for time
+    governor.affordable(1000, passes=2)
     assert governor.dropped(7) == ("time: 7 of 30 prompts keep their coarse mask (limit 100 s)",)
     assert governor.remarks() == ()
     clock.now += 101

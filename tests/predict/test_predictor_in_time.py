@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,6 +191,23 @@ def test_a_prompt_in_two_windows_is_refined_in_both_or_in_none(
         else:
             assert windows[i] == ([LEFT, RIGHT] if number < 20 else [LEFT])
     assert (answer.unrefined == ()) == (budget == 1e6)
+
+
+def test_refinements_without_memory_leave_the_coarse_answer(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = slow.model.decode
+
+    def starved(*arguments: Any) -> list[PassOutput]:
+        if arguments[3] is not None:
+            raise MemoryError
+        return decode(*arguments)
+
+    monkeypatch.setattr(slow.model, "decode", starved)
+    answer = slow.answer(1e6)
+    assert _values(answer) == list(range(1, 31))
+    assert answer.unrefined == tuple(range(30))
+    assert answer.warnings[-1] == "memory ran out: refinements were left out"
 
 
 def test_a_jump_of_the_wall_clock_changes_nothing(slow: Slow) -> None:
