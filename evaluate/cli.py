@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluate.bench import command as bench_command
+from evaluate.limits import command as limits_command
 from predict.errors import CaseError, UsageError
 from predict.exit_status import GOOD, SOME_FAILED, WRONG_CALL
 from predict.writable import make_output_folder
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_rehearse(commands)
     _add_probe(commands)
     bench_command.add_command(commands)
+    limits_command.add_commands(commands)
     return parser
 
 

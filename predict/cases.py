@@ -190,7 +190,7 @@ def normalise_image(image: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         return image.astype(np.uint8), tuple(warnings)
     if 0 < high <= 1:
         warnings.append(f"imgs: expected 0..255, received {low:g}..{high:g}: left as it is")
-    return image.astype(np.float32), tuple(warnings)
+    return image.astype(np.float32, copy=False), tuple(warnings)
 
 
 def _replace_non_finite(image: np.ndarray, warnings: list[str]) -> np.ndarray:

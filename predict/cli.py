@@ -6,6 +6,7 @@ import argparse
 import difflib
 import json
 import logging
+import math
 import os
 import shlex
 import sys

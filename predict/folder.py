@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,13 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from predict.cases import Case
+from predict.drawing import draw_labels
 from predict.errors import CaseError
 from predict.exhaustion import is_exhaustion
-from predict.free_memory import free_memory
+from predict.governor import END_OF_START, SECONDS_PER_CLASS, Governor
 from predict.hashing import file_sha256
 from predict.instances import Instances, cap_instances
-from predict.labels import count_voxels, fuse_labels
-from predict.npz import read_case, read_shape, reading_bytes, write_labels
+from predict.labels import count_voxels
+from predict.npz import read_case, read_shape, write_labels
+from predict.read_ahead import CaseReader, fits_beside
 from predict.overlap import overlap
 from predict.predictor import ImagePredictor
 from predict.report import CaseReport, PromptReport, peak_memory_mb
@@ -35,12 +38,14 @@ class Options:
         read: Reads a case, as :func:`predict.npz.read_case` does.
         skip_existing: Leave cases alone whose output is there already.
         all_instances: Write instance ids as int32 and all of them, not at most 255 as uint8.
+        seconds_per_class: Time for each prompt of a case; infinite for no limit.
         preview: Called with case and labels after each good case; draws a picture.
     """
 
-    read: Callable[[Path], Case] = read_case
+    read: CaseReader = read_case
     skip_existing: bool = False
     all_instances: bool = False
+    seconds_per_class: float = SECONDS_PER_CLASS
     preview: Callable[[Case, np.ndarray], Path] | None = None
 
 
@@ -52,6 +57,8 @@ class _Job:
         shape: Of the image, where it could be told.
         case: From reading until it is segmented, or drawn.
         labels: From segmenting on; None where the case failed or was skipped.
+        spent: Seconds of the case's time that were gone before it was read.
+        governor: Its time, from segmenting on.
         seconds: Spent on it, without waiting for its turn.
         starved: Whether it failed for want of memory.
     """
@@ -62,6 +69,8 @@ class _Job:
     shape: tuple[int, ...] | None = None
     case: Case | None = None
     labels: np.ndarray | None = None
+    spent: float = 0.0
+    governor: Governor | None = None
     seconds: float = 0.0
     starved: bool = False
 
@@ -75,6 +84,7 @@ def predict_folder(
     outputs: Path,
     options: Options,
     done: Callable[[CaseReport], None],
+    spent: float = 0.0,
 ) -> None:
     """Predict cases as :func:`predict_case` does, reading and writing beside the computing.
 
@@ -87,6 +97,7 @@ def predict_folder(
         options: How.
         done: Called in that order, one call after the other, with the report of each case that is
             finished, in the thread that writes.
+        spent: Seconds of the first case's time that are gone already.
 
     Raises:
         KeyboardInterrupt: Interrupted. Every case of which the output is there was reported, and
@@ -94,11 +105,13 @@ def predict_folder(
     """
 
     def read(source: Path) -> _Job:
-        return _read(_Job(source=source, output=outputs / source.name), options)
+        before = spent if source == sources[0] else 0.0
+        job = _Job(source=source, output=outputs / source.name, spent=before)
+        return _read(predictor, job, options)
 
     def read_ahead(source: Path) -> _Job | None:
         skipped = _is_skipped(outputs / source.name, options)
-        return read(source) if skipped or _fits_beside(source) else None
+        return read(source) if skipped or fits_beside(source) else None
 
     overlap(
         sources,
@@ -111,14 +124,15 @@ def predict_folder(
 
 
 def predict_case(
-    predictor: ImagePredictor, source: Path, output: Path, options: Options
+    predictor: ImagePredictor, source: Path, output: Path, options: Options, spent: float = 0.0
 ) -> CaseReport:
     """Read, segment and write one case.
 
     Whatever goes wrong, an all-background output of the right shape is written where the shape
-    could be told, and the report says what happened.
+    could be told, and the report says what happened. ``spent`` seconds of the case's time are gone
+    before.
     """
-    job = _read(_Job(source=source, output=output), options)
+    job = _read(predictor, _Job(source=source, output=output, spent=spent), options)
     return _finish(_compute(predictor, options, job), options)
 
 
@@ -131,22 +145,20 @@ def give_up(source: Path, output: Path, reason: str) -> CaseReport:
     return _finish(job, Options())
 
 
-def _fits_beside(source: Path) -> bool:
-    """Whether a case may be read while another one is computed."""
-    return reading_bytes(source) <= free_memory().bytes // 2
-
-
 def _is_skipped(output: Path, options: Options) -> bool:
     return options.skip_existing and output.exists()
 
 
-def _read(job: _Job, options: Options) -> _Job:
+def _read(predictor: ImagePredictor, job: _Job, options: Options) -> _Job:
     if _is_skipped(job.output, options):
         job.report.status = "skipped"
         return job
     with _at_work(job):
         start = time.perf_counter()
-        job.case = options.read(job.source)
+        plan = predictor.plan(job.source)
+        if plan is not None:
+            job.report.planned_memory_mb = round(plan.peak / 2**20, 1)
+        job.case = options.read(job.source, max_bytes=None if plan is None else plan.free.bytes)
         job.shape = job.case.image.shape
         job.report.input_sha256 = file_sha256(job.source)
         job.report.lap("read", start)
@@ -158,7 +170,8 @@ def _read(job: _Job, options: Options) -> _Job:
 def _compute(predictor: ImagePredictor, options: Options, job: _Job) -> _Job:
     if job.case is not None:
         with _at_work(job):
-            job.labels = _segment(predictor, job.case, job.report, options)
+            job.governor = _governor(predictor, job.case, job, options)
+            job.labels = _segment(predictor, job.case, job.report, options, job.governor)
         if options.preview is None or job.labels is None:
             job.case = None
     return job
@@ -175,6 +188,9 @@ def _finish(job: _Job, options: Options) -> CaseReport:
             write_labels(job.output, job.labels)
             report.output_sha256 = file_sha256(job.output)
             report.lap("write", start)
+            if job.governor is not None:
+                job.governor.observe("write", report.seconds["write"])
+                report.warnings += job.governor.remarks()
             report.status = "partial" if report.errors else "ok"
             if options.preview is not None and job.case is not None:
                 _draw(options.preview, job.case, job.labels, report)
@@ -202,8 +218,32 @@ def _at_work(job: _Job) -> Iterator[None]:
     job.seconds += time.perf_counter() - start
 
 
+def _governor(
+    predictor: ImagePredictor, case: Case, job: _Job, options: Options
+) -> Governor:
+    """The case's time, of which reading has taken its part."""
+    classes = 1 if case.instance else len(case.prompts)
+    reading = job.report.seconds["read"]
+    governor = Governor(
+        options.seconds_per_class * classes,
+        predictor.times,
+        voxels=case.image.size,
+        classes=classes,
+        instance=case.instance,
+        spent=job.spent + reading,
+        ending=END_OF_START * job.spent,
+    )
+    governor.observe("read", reading)
+    job.report.time_limit = governor.budget if math.isfinite(governor.budget) else None
+    return governor
+
+
 def _segment(
-    predictor: ImagePredictor, case: Case, report: CaseReport, options: Options
+    predictor: ImagePredictor,
+    case: Case,
+    report: CaseReport,
+    options: Options,
+    governor: Governor,
 ) -> np.ndarray:
     prompts = case.prompts[:1] if case.instance else case.prompts
     if len(prompts) < len(case.prompts):
@@ -212,21 +252,26 @@ def _segment(
         )
     predictor.set_image(case.image)
     answer = predictor.predict(
-        [prompt.text for prompt in prompts], [prompt.class_id for prompt in prompts]
+        [prompt.text for prompt in prompts],
+        [prompt.class_id for prompt in prompts],
+        governor,
     )
     report.seconds.update(answer.seconds)
+    report.coarse_only = [prompts[number].class_id for number in answer.unrefined]
+    report.warnings += (*answer.warnings, *governor.dropped(len(answer.unrefined)))
     shape = (case.image.shape[0], case.image.shape[1], case.image.shape[2])
     start = time.perf_counter()
+    labels, warnings = draw_labels(answer.views, shape)
+    report.warnings += warnings
     if case.instance:
-        mask = fuse_labels(answer.views, shape) > 0
-        instances = predictor.separate_objects(mask, case.spacing)
+        instances = predictor.separate_objects(labels > 0, case.spacing, governor)
         labels = _instance_labels(instances, report, options)
         found = {prompts[0].class_id: int(np.count_nonzero(instances.labels))}
         report.instances = instances.count
     else:
-        labels = fuse_labels(answer.views, shape)
         found = count_voxels(labels)
     report.lap("labels", start)
+    governor.observe("labels", report.seconds["labels"])
     presence = answer.presence or (None,) * len(prompts)
     for prompt, there, truncated in zip(prompts, presence, answer.truncated, strict=True):
         voxels = found.get(prompt.class_id, 0)
@@ -263,7 +308,7 @@ def _write_background(output: Path, shape: tuple[int, ...] | None, report: CaseR
     if shape is None:
         return
     try:
-        write_labels(output, np.zeros(shape, np.uint8))
+        write_labels(output, np.broadcast_to(np.uint8(0), shape))  # takes no memory
         report.output_sha256 = file_sha256(output)
         report.errors.append("an all-background output was written instead")
     except (OSError, MemoryError) as error:

@@ -45,8 +45,10 @@ def separate_instances(mask: np.ndarray, cut: Cut | None = None) -> Instances:
     )
     if cut is not None:
         components, count = _cut_all(components, count, cut)
-    sizes = np.bincount(components.ravel(), minlength=count + 1)[1:]
-    order = np.argsort(-sizes.astype(np.int64), kind="stable")
+    sizes = np.zeros(count + 1, np.int64)
+    for plane in components:  # all at once would be eight bytes for every voxel
+        sizes += np.bincount(plane.ravel(), minlength=count + 1)
+    order = np.argsort(-sizes[1:], kind="stable")
     rank = np.zeros(count + 1, np.int32)
     rank[1 + order] = np.arange(1, count + 1)
     for plane, ids in zip(labels[box], components, strict=True):
@@ -74,11 +76,17 @@ def _cut_all(components: np.ndarray, count: int, cut: Cut) -> tuple[np.ndarray, 
 
 
 def _number_by_first_voxel(parts: np.ndarray, count: int) -> np.ndarray:
-    ids, first = np.unique(parts, return_index=True)
     rank = np.zeros(count + 1, np.int32)
-    objects = ids > 0
-    rank[ids[objects][np.argsort(first[objects])]] = np.arange(1, objects.sum() + 1)
-    return np.asarray(rank[parts])
+    numbered = 0
+    for plane in parts:
+        ids, first = np.unique(plane, return_index=True)
+        for part in ids[np.argsort(first)]:
+            if part > 0 and rank[part] == 0:
+                numbered += 1
+                rank[part] = numbered
+    for plane in parts:
+        plane[:] = rank[plane]
+    return parts
 
 
 def cap_instances(labels: np.ndarray, limit: int = 255) -> tuple[np.ndarray, int]:

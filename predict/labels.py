@@ -41,12 +41,19 @@ class View:
     window: Window | None = None
 
 
-def fuse_labels(views: Sequence[View], shape: Shape3d) -> np.ndarray:
+def default_slab_bytes(views: Sequence[View]) -> int:
+    """Of a float32 slab of full resolution, where the views are."""
+    on_cpu = not views or views[0].logits.device.type == "cpu"
+    return CPU_SLAB_BYTES if on_cpu else GPU_SLAB_BYTES
+
+
+def fuse_labels(views: Sequence[View], shape: Shape3d, slab_bytes: int | None = None) -> np.ndarray:
     """Semantic labels.
 
     Args:
         views: Each class in one of them; of classes with equal logits the earlier one wins.
         shape: (D, H, W) of the case.
+        slab_bytes: Of the planes drawn at once, in float32; a good size if None.
 
     Returns:
         (D, H, W) uint8: the winning class id where its logit is positive, else 0.
@@ -64,9 +71,9 @@ def fuse_labels(views: Sequence[View], shape: Shape3d) -> np.ndarray:
         return labels
     device = views[0].logits.device
     grids = [_Grid(view, shape) for view in views]
-    slab_bytes = CPU_SLAB_BYTES if device.type == "cpu" else GPU_SLAB_BYTES
     coarse_depth = max(grid.planes_per_case for grid in grids)
     width = min(CPU_COLUMNS, shape[2]) if device.type == "cpu" else shape[2]
+    slab_bytes = slab_bytes or default_slab_bytes(views)
     for start, stop in plan_slabs(shape, coarse_depth, slab_bytes * shape[2] // width):
         for left in range(0, shape[2], width):
             block = slice(start, stop), slice(0, shape[1]), slice(left, left + width)

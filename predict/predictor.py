@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from predict.bundle import Bundle
+from predict.case_size import plan_case
 from predict.errors import UsageError
+from predict.governor import Governor, StageTimes, by_worth
 from predict.instances import Instances, separate_instances
 from predict.labels import View
+from predict.memory import MemoryPlan
 from predict.model.mask_decoder import ImageFeatures
 from predict.model.text3dsam import PassOutput
-from predict.precision import choose_precision
+from predict.network import Network
 from predict.resample import Window, resample_volume, resize_volume
 from predict.second_look import Look, into_window, plan_looks
 from predict.tiles import plan_tiles, stitch
@@ -34,12 +38,16 @@ class Answer:
         presence: Per prompt, the probability that its target is there; None if it is not told.
         truncated: Per prompt, whether it was longer than the text encoder can read.
         seconds: Time by stage.
+        unrefined: Numbers of the prompts that kept their coarse logits for want of time or memory.
+        warnings: What was done for want of memory, one line each.
     """
 
     views: list[View]
     presence: tuple[float, ...] | None
     truncated: tuple[bool, ...]
     seconds: dict[str, float]
+    unrefined: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -62,6 +70,7 @@ class ImagePredictor:
 
     Attributes:
         precision: bfloat16 (autocast) on CUDA, float32 elsewhere and where a GPU's BF16 is wrong.
+        times: What stages took on this device so far.
 
     Not thread-safe: it holds the current image.
     """
@@ -80,15 +89,26 @@ class ImagePredictor:
         self.pipeline = bundle.pipeline
         self.tokenizer = bundle.tokenizer
         self.device = device
-        self.precision = choose_precision(self.model, device)
-        self.batch_size = batch_size
+        self.network = Network(self.model, device, batch_size)
+        self.precision = self.network.place.precision
+        self.times = StageTimes()
         self._image: np.ndarray | None = None
         self._features: ImageFeatures | None = None
         self._seconds: dict[str, float] = {}
 
+    def plan(self, source: Path) -> MemoryPlan | None:
+        """Memory that an npz case will take, told by its headers; see :func:`plan_case`."""
+        return plan_case(
+            source,
+            self.model.config,
+            batch_size=self.network.batch_size,
+            on_gpu=self.device.type != "cpu",
+        )
+
     def share(self) -> ImagePredictor:
         """Another predictor with the same weights, without an image."""
         other = copy.copy(self)
+        other.network = self.network.share()
         other._image, other._features, other._seconds = None, None, {}
         return other
 
@@ -100,16 +120,13 @@ class ImagePredictor:
             image: (D, H, W) real array, 0..255; in precise mode kept for the second look.
         """
         watch = _Stopwatch(self.device)
-        size = self.model.config.image_size
-        if self.precise:
-            everything = (0, image.shape[0]), (0, image.shape[1]), (0, image.shape[2])
-            volume = resample_volume(image, size, self.device, everything)
-        else:
-            volume = resize_volume(image, size, self.device)
+        self.network.start_case()
+        everything = (0, image.shape[0]), (0, image.shape[1]), (0, image.shape[2])
+        volume = self._resized(image, everything)
         watch.lap("resize")
-        with self._autocast():
-            self._features = self.model.encode_image(volume)
+        self._features = self.network.encode_image(volume)
         watch.lap("encode_image")
+        self.times.observe("encode", 1, sum(watch.seconds.values()))
         self._seconds = watch.seconds
         self._image = image
 
@@ -119,15 +136,22 @@ class ImagePredictor:
         return self.pipeline.mode == "precise"
 
     @torch.inference_mode()
-    def predict(self, texts: Sequence[str], class_ids: Sequence[int] | None = None) -> Answer:
+    def predict(
+        self,
+        texts: Sequence[str],
+        class_ids: Sequence[int] | None = None,
+        governor: Governor | None = None,
+    ) -> Answer:
         """Decode prompts for the current image.
 
         Args:
             texts: One or more prompts.
             class_ids: Their ids in the answer's views; 1, 2, ... if None.
+            governor: Says what time is left for refinements; None: as much as they take.
 
         Raises:
             UsageError: No image was set, or there are no prompts.
+            MemoryError: Not even one prompt at a time fits.
         """
         if self._features is None or self._image is None:
             raise UsageError("predict: call set_image first")
@@ -138,63 +162,143 @@ class ImagePredictor:
         prompts = self.tokenizer.encode(
             texts, max_length=self.model.config.text_encoder.max_position_embeddings
         )
-        with self._autocast():
-            embeddings = self.model.encode_text(
-                prompts.ids.to(self.device), prompts.mask.to(self.device)
-            )
-            watch.lap("encode_text")
-            coarse = self._decode(
-                self._features, embeddings, refinements=0 if self.precise else None
-            )
-            presence = self._presence(embeddings, coarse)
-            looks = self._look(self._image, self._features, embeddings, coarse)
+        embeddings = self.network.encode_text(prompts.ids, prompts.mask)
+        watch.lap("encode_text")
+        if governor is None:
+            governor = Governor(math.inf, self.times, voxels=self._image.size, classes=len(texts))
+        coarse = self._decode(self._features, embeddings, refinements=0)
+        presence = self._presence(embeddings, coarse)
+        looks, unrefined = self._look(self._image, self._features, embeddings, coarse, governor)
         watch.lap("decode")
-        views = self._views(looks, ids, presence)
-        return Answer(views, presence, prompts.truncated, {**self._seconds, **watch.seconds})
+        return Answer(
+            self._views(looks, ids, presence),
+            presence,
+            prompts.truncated,
+            {**self._seconds, **watch.seconds},
+            unrefined,
+            tuple(self.network.events),
+        )
 
-    def separate_objects(self, mask: np.ndarray, spacing: Sequence[float]) -> Instances:
+    def separate_objects(
+        self, mask: np.ndarray, spacing: Sequence[float], governor: Governor | None = None
+    ) -> Instances:
         """Objects of a mask: connected components, in precise mode cut where they touch.
 
         Args:
             mask: (D, H, W) bool.
             spacing: (x, y, z) of the voxels, in any unit.
+            governor: Says how long components are cut; None: as long as it takes.
         """
-        cut = partial(split_touching, spacing=tuple(reversed(spacing))) if self.precise else None
-        return separate_instances(mask, cut)
+
+        def cut(component: np.ndarray) -> np.ndarray:
+            if governor is None or governor.may_cut():
+                return split_touching(component, tuple(reversed(spacing)))
+            return component.astype(np.int32)
+
+        return separate_instances(mask, cut if self.precise else None)
+
+    def _resized(self, image: np.ndarray, window: Window) -> torch.Tensor:
+        """A window of an image, as the network wants it."""
+        size, doing = self.model.config.image_size, "resizing the image"
+        if self.precise:
+            return self.network.on_device(
+                lambda device: resample_volume(image, size, device, window), doing
+            )
+        return self.network.on_device(lambda device: resize_volume(image, size, device), doing)
 
     def _presence(self, text: torch.Tensor, seen: PassOutput) -> tuple[float, ...] | None:
         """Every prompt's probability that its target is there, if the network tells."""
-        logits = self.model.presence(text, seen)
-        return None if logits is None else tuple(logits.float().sigmoid().tolist())
+        place = self.network.place
+        moved = PassOutput(*(x.to(place.device).float() for x in seen))
+        logits = place.model.presence(text.to(place.device).float(), moved)
+        return None if logits is None else tuple(logits.sigmoid().tolist())
 
     def _look(
-        self, image: np.ndarray, features: ImageFeatures, text: torch.Tensor, coarse: PassOutput
-    ) -> list[tuple[Look, torch.Tensor]]:
-        """Logits of all prompts; in precise mode refined in windows, large ones tile by tile."""
-        if not self.precise:
-            return [(Look(tuple(range(len(text))), None), coarse.logits[:, 0])]
-        refined = []
-        for look in plan_looks(coarse.logits[:, 0], image.shape):
+        self,
+        image: np.ndarray,
+        features: ImageFeatures,
+        text: torch.Tensor,
+        coarse: PassOutput,
+        governor: Governor,
+    ) -> tuple[list[tuple[Look, torch.Tensor]], tuple[int, ...]]:
+        """Logits of all prompts, refined as far as time allows; in precise mode in windows.
+
+        Returns:
+            Looks with their logits (N, d, h, w), and the prompts that keep their coarse ones.
+        """
+        looks = [Look(tuple(range(len(text))), None)]
+        if self.precise:
+            looks = plan_looks(coarse.logits[:, 0], image.shape)
+        refined: list[tuple[Look, torch.Tensor]] = []
+        left: list[int] = []
+        for look in by_worth(looks):
             members = list(look.members)
             before = PassOutput(coarse.logits[members], coarse.token[members])
-            if look.window is None:
-                logits = self._decode(features, text[members], before=before).logits[:, 0]
-            else:
-                tiles = plan_tiles(look.window, image.shape, self.model.config.image_size)
-                seen = [self._look_at(tile, image, text[members], before) for tile in tiles]
-                logits = stitch(seen, tiles, look.window)
-            refined.append((look, logits))
-        return refined
+            try:
+                logits = self._refine(image, features, look, text[members], before, governor)
+            except MemoryError:  # the coarse answer is there
+                self.network.note("memory ran out: refinements were left out")
+                logits = before.logits[:0, 0]
+            done = len(logits)
+            left += members[done:]
+            if done:
+                refined.append((Look(look.members[:done], look.window), logits))
+        if left:
+            left.sort()
+            refined.append((Look(tuple(left), None), coarse.logits[left, 0]))
+        return refined, tuple(left)
 
-    def _look_at(
-        self, window: Window, image: np.ndarray, text: torch.Tensor, before: PassOutput
+    def _refine(
+        self,
+        image: np.ndarray,
+        features: ImageFeatures,
+        look: Look,
+        text: torch.Tensor,
+        before: PassOutput,
+        governor: Governor,
     ) -> torch.Tensor:
-        """Refine what a coarse look found, in a window: (N, d, h, w) logits."""
-        part = resample_volume(image, self.model.config.image_size, self.device, window)
-        logits = into_window(before.logits[:, 0], window, image.shape)
-        features = self.model.encode_image(part)
-        start = PassOutput(logits[:, None], before.token)
-        return self._decode(features, text, before=start).logits[:, 0]
+        """Refine the first of a look's prompts, as many as there is time for: their logits.
+
+        Of several tiles all are looked at or none: a prompt is refined everywhere or nowhere.
+        """
+        passes, nothing = self.model.config.refinements, before.logits[:0, 0]
+        if look.window is None:
+            return self._refine_in_time(features, text, before, governor)
+        tiles = plan_tiles(look.window, image.shape, self.model.config.image_size)
+        asked = len(text) * len(tiles)
+        count = governor.affordable(asked, passes=passes, windows=len(tiles)) // len(tiles)
+        if count == 0:
+            return nothing
+        text, before = text[:count], PassOutput(*(x[:count] for x in before))
+        answers = []
+        for tile in tiles:
+            watch = _Stopwatch(self.device)
+            seen = self.network.encode_image(self._resized(image, tile))
+            logits = into_window(before.logits[:, 0].float(), tile, image.shape)
+            start = PassOutput(logits[:, None], before.token)
+            watch.lap("window")
+            self.times.observe("encode", 1, watch.seconds["window"])
+            answers.append(self._refine_in_time(seen, text, start, governor))
+            if len(tiles) > 1 and len(answers[-1]) < count:
+                return nothing
+        return stitch(answers, tiles, look.window)
+
+    def _refine_in_time(
+        self, features: ImageFeatures, text: torch.Tensor, before: PassOutput, governor: Governor
+    ) -> torch.Tensor:
+        """Batch by batch, as long as there is time: logits of the first prompts."""
+        passes, start = self.model.config.refinements, 0
+        done = [before.logits[:0, 0].float()]
+        while start < len(text):
+            batch = min(len(text) - start, self.network.batch_that_fits())
+            batch = governor.affordable(batch, passes=passes)
+            if batch == 0:
+                break
+            part = slice(start, start + batch)
+            given = PassOutput(before.logits[part], before.token[part])
+            done.append(self._decode(features, text[part], before=given).logits[:, 0])
+            start += batch
+        return torch.cat([logits.to(done[-1].device) for logits in done])
 
     def _views(
         self,
@@ -203,13 +307,14 @@ class ImagePredictor:
         presence: Sequence[float] | None,
     ) -> list[View]:
         """Views of the prompts that are there, as far as the network can tell."""
-        views, least = [], self.pipeline.least_presence
+        views, least, device = [], self.pipeline.least_presence, self.network.place.device
         for look, logits in looks:
             kept = [
                 i for i, m in enumerate(look.members) if presence is None or presence[m] >= least
             ]
             ids = [class_ids[look.members[i]] for i in kept]
-            views.append(View(logits=logits[kept], class_ids=ids, window=look.window))
+            final = logits[kept].to(device).float()
+            views.append(View(logits=final, class_ids=ids, window=look.window))
         return views
 
     def _decode(
@@ -220,39 +325,13 @@ class ImagePredictor:
         refinements: int | None = None,
         before: PassOutput | None = None,
     ) -> PassOutput:
-        """Last pass of all prompts; halves the batch when memory runs out."""
-        size = self.batch_size or self._batch_that_fits()
-        done: list[PassOutput] = []
-        start = 0
-        while start < len(text):
-            part = slice(start, start + size)
-            given = None if before is None else PassOutput(before.logits[part], before.token[part])
-            try:
-                passes = self.model.decode(features, text[part], refinements, given)
-            except torch.OutOfMemoryError:
-                if size == 1:
-                    raise
-                torch.cuda.empty_cache()
-                size = max(1, size // 2)
-                continue
-            done.append(PassOutput(passes[-1].logits.float(), passes[-1].token.float()))
-            start += size
-        return PassOutput(*(torch.cat(parts) for parts in zip(*done, strict=True)))
-
-    def _batch_that_fits(self) -> int:
-        """Prompts per batch from the size of the upscaled voxels, about six of which are alive."""
-        config = self.model.config
-        d, h, w = config.logit_size
-        per_prompt = 6 * 4 * d * h * w * config.image_encoder.channels[0]
-        if self.device.type == "cuda":
-            budget = torch.cuda.mem_get_info(self.device)[0] // 4
-        else:
-            budget = 512 * 2**20
-        return max(1, min(32, budget // per_prompt))
-
-    def _autocast(self) -> torch.autocast:
-        reduced = self.precision is torch.bfloat16
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=reduced)
+        """Last pass of all prompts, timed."""
+        watch = _Stopwatch(self.device)
+        seen = self.network.decode(features, text, refinements, before)
+        watch.lap("decode")
+        passes = self.model.config.refinements if refinements is None else 1 + refinements
+        self.times.observe("decode", passes * len(text), watch.seconds["decode"])
+        return seen
 
 
 class _Stopwatch:

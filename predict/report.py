@@ -54,6 +54,9 @@ class CaseReport:
         preview: The picture drawn, if any.
         files: What else was written, where that is more than the one mask.
         seconds: Time by stage.
+        time_limit: Seconds that the case might take; None for no limit.
+        coarse_only: Ids of the prompts that were not refined for want of time or memory.
+        planned_memory_mb: Most memory that it was expected to take, with what the process held.
         peak_memory_mb: Most memory the process had held when the case ended.
         input_sha256: Of the file that was read; None where it could not be.
         output_sha256: Of the file that was written; None where there is none.
@@ -69,6 +72,9 @@ class CaseReport:
     preview: str | None = None
     files: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    time_limit: float | None = None
+    coarse_only: list[int] = field(default_factory=list)
+    planned_memory_mb: float | None = None
     peak_memory_mb: float = 0.0
     input_sha256: str | None = None
     output_sha256: str | None = None

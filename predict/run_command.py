@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,13 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     add_case_options(parser)
     parser.add_argument(
         "--part", metavar="I/N", help="only the Ith of N shares of the folder, with its own report"
+    )
+    parser.add_argument(
+        "--seconds-per-class",
+        type=_seconds,
+        default=60.0,
+        metavar="S",
+        help="refine only as far as S seconds for each prompt allow; 0: no limit (default: 60)",
     )
     parser.add_argument(
         "--deterministic", action="store_true", help="the same bytes each time, also on a GPU"
@@ -50,6 +58,13 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, received {text}")
     return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, received {text}")
+    return value or math.inf
 
 
 def run(options: argparse.Namespace) -> int:
@@ -99,6 +114,7 @@ def _predict(options: argparse.Namespace, startup: StartUp) -> int:
         read=ahead.read_case,
         skip_existing=options.skip_existing,
         all_instances=options.all_instances,
+        seconds_per_class=options.seconds_per_class,
         preview=_preview(options),
     )
 
@@ -122,7 +138,9 @@ def _predict(options: argparse.Namespace, startup: StartUp) -> int:
     log = CaseLog(len(share.sources))
     try:
         with log:
-            predict_folder(predictor, share.sources, options.outputs, case_options, log.done)
+            predict_folder(
+                predictor, share.sources, options.outputs, case_options, log.done, startup.total()
+            )
     finally:
         report()
     return log.status

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from predict import case_size
 from predict import folder as folder_module
 from predict.bundle import load_bundle
 from predict.folder import Options, predict_case, predict_folder
 from predict.free_memory import FreeMemory
+from predict.governor import Governor
 from predict.labels import View
 from predict.predictor import Answer, ImagePredictor
 from predict.report import CaseReport
@@ -38,7 +41,7 @@ def _read(path: Path) -> np.ndarray:
 def _answer(*logits: np.ndarray) -> Callable[[list[str], list[int]], Answer]:
     stack = torch.from_numpy(np.stack(logits)).float()
 
-    def answer(texts: list[str], class_ids: list[int]) -> Answer:
+    def answer(texts: list[str], class_ids: list[int], _: Governor) -> Answer:
         view = View(logits=stack[: len(texts)], class_ids=class_ids)
         return Answer([view], None, (False,) * len(texts), {})
 
@@ -329,3 +332,33 @@ def test_finished_cases_of_a_folder_are_skipped(
     options = Options(skip_existing=True)
     predict_folder(predictor, sources[:3], output.parent, options, reports.append)
     assert [report.status for report in reports] == ["ok", "skipped", "ok"]
+def test_a_case_without_room_is_refused_before_it_is_read(
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    monkeypatch.setattr(case_size, "free_memory", lambda: FreeMemory(10**6, "a test"))
+    monkeypatch.setattr(folder_module, "read_case", lambda *_, **__: read.append(1))
+    report = predict_case(predictor, write_npz(), output, Options())
+    assert report.status == "failed"
+    assert "of memory, 0.001 GB are free (limited by a test)" in report.errors[0]
+    assert _read(output).shape == (6, 7, 8)
+    assert not read
+
+
+def test_time_and_memory_are_reported(
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path
+) -> None:
+    report = predict_case(predictor, write_npz(), output, Options())
+    assert report.planned_memory_mb is not None
+    assert report.planned_memory_mb > 10
+    assert report.time_limit == 120
+    assert report.coarse_only == []
+    late = predict_case(predictor, write_npz(), output, Options(), spent=500.0)
+    assert late.status == "ok"
+    assert late.coarse_only == [1, 2]
+    assert late.warnings[0] == "time: 2 of 2 prompts keep their coarse mask (limit 120 s)"
+    assert late.warnings[1].startswith("time: 50")
+    endless = Options(seconds_per_class=math.inf)
+    report = predict_case(predictor, write_npz(), output, endless, spent=500.0)
+    assert report.time_limit is None
+    assert report.warnings == []

@@ -12,6 +12,7 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from predict.bundle import Bundle, load_bundle
 from predict.errors import UsageError
+from predict.governor import Governor
 from predict.model.config import ModelConfig
 from predict.model.text3dsam import PassOutput, Text3DSAM
 from predict.pipeline import Pipeline
@@ -197,3 +198,6 @@ def test_touching_objects_are_cut_in_precise_mode_only(
     mask[1:11, 1:11, 1:11] = mask[1:11, 1:11, 14:24] = mask[5:7, 5:7, 11:14] = True
     assert predictor.separate_objects(mask, (1.0, 1.0, 1.0)).count == 1
     assert precise.separate_objects(mask, (1.0, 1.0, 1.0)).count == 2
+    late = Governor(1.0, precise.times, voxels=mask.size, classes=1, spent=5.0)
+    assert precise.separate_objects(mask, (1.0, 1.0, 1.0), late).count == 1
+    assert late.remarks()[0] == "time: 1 objects were not cut where they may touch others"
