@@ -6,7 +6,6 @@ import argparse
 import difflib
 import json
 import logging
-import math
 import os
 import shlex
 import sys

@@ -22,9 +22,9 @@ from predict.hashing import file_sha256
 from predict.instances import Instances, cap_instances
 from predict.labels import count_voxels
 from predict.npz import read_case, read_shape, write_labels
-from predict.read_ahead import CaseReader, fits_beside
 from predict.overlap import overlap
 from predict.predictor import ImagePredictor
+from predict.read_ahead import CaseReader, fits_beside
 from predict.report import CaseReport, PromptReport, peak_memory_mb
 
 logger = logging.getLogger(__name__)
@@ -218,9 +218,7 @@ def _at_work(job: _Job) -> Iterator[None]:
     job.seconds += time.perf_counter() - start
 
 
-def _governor(
-    predictor: ImagePredictor, case: Case, job: _Job, options: Options
-) -> Governor:
+def _governor(predictor: ImagePredictor, case: Case, job: _Job, options: Options) -> Governor:
     """The case's time, of which reading has taken its part."""
     classes = 1 if case.instance else len(case.prompts)
     reading = job.report.seconds["read"]

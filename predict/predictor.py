@@ -21,7 +21,7 @@ from predict.labels import View
 from predict.memory import MemoryPlan
 from predict.model.mask_decoder import ImageFeatures
 from predict.model.text3dsam import PassOutput
-from predict.network import Network
+from predict.network import Network, joined
 from predict.resample import Window, resample_volume, resize_volume
 from predict.second_look import Look, into_window, plan_looks
 from predict.tiles import plan_tiles, stitch
@@ -170,8 +170,9 @@ class ImagePredictor:
         presence = self._presence(embeddings, coarse)
         looks, unrefined = self._look(self._image, self._features, embeddings, coarse, governor)
         watch.lap("decode")
+        views = self._views(looks, ids, presence)
         return Answer(
-            self._views(looks, ids, presence),
+            views,
             presence,
             prompts.truncated,
             {**self._seconds, **watch.seconds},
@@ -209,9 +210,9 @@ class ImagePredictor:
     def _presence(self, text: torch.Tensor, seen: PassOutput) -> tuple[float, ...] | None:
         """Every prompt's probability that its target is there, if the network tells."""
         place = self.network.place
-        moved = PassOutput(*(x.to(place.device).float() for x in seen))
-        logits = place.model.presence(text.to(place.device).float(), moved)
-        return None if logits is None else tuple(logits.sigmoid().tolist())
+        seen = PassOutput(*(x.to(place.device).float() for x in seen))
+        logits = place.model.presence(text.to(place.device), seen)
+        return None if logits is None else tuple(logits.float().sigmoid().tolist())
 
     def _look(
         self,
@@ -221,10 +222,10 @@ class ImagePredictor:
         coarse: PassOutput,
         governor: Governor,
     ) -> tuple[list[tuple[Look, torch.Tensor]], tuple[int, ...]]:
-        """Logits of all prompts, refined as far as time allows; in precise mode in windows.
+        """Logits of all prompts, refined as far as time allows: in precise mode in windows.
 
         Returns:
-            Looks with their logits (N, d, h, w), and the prompts that keep their coarse ones.
+            Looks with what was seen, and the prompts that keep their coarse logits.
         """
         looks = [Look(tuple(range(len(text))), None)]
         if self.precise:
@@ -232,19 +233,19 @@ class ImagePredictor:
         refined: list[tuple[Look, torch.Tensor]] = []
         left: list[int] = []
         for look in by_worth(looks):
-            members = list(look.members)
-            before = PassOutput(coarse.logits[members], coarse.token[members])
+            asked = list(look.members)
+            before = PassOutput(coarse.logits[asked], coarse.token[asked])
             try:
-                logits = self._refine(image, features, look, text[members], before, governor)
+                seen = self._refine(image, features, look, text[asked], before, governor)
             except MemoryError:  # the coarse answer is there
                 self.network.note("memory ran out: refinements were left out")
-                logits = before.logits[:0, 0]
-            done = len(logits)
-            left += members[done:]
-            if done:
-                refined.append((Look(look.members[:done], look.window), logits))
+                seen = None
+            done = 0 if seen is None else len(seen)
+            left += asked[done:]
+            if seen is not None and done:
+                refined.append((Look(tuple(asked[:done]), look.window), seen))
+        left.sort()
         if left:
-            left.sort()
             refined.append((Look(tuple(left), None), coarse.logits[left, 0]))
         return refined, tuple(left)
 
@@ -256,49 +257,55 @@ class ImagePredictor:
         text: torch.Tensor,
         before: PassOutput,
         governor: Governor,
-    ) -> torch.Tensor:
-        """Refine the first of a look's prompts, as many as there is time for: their logits.
-
-        Of several tiles all are looked at or none: a prompt is refined everywhere or nowhere.
-        """
-        passes, nothing = self.model.config.refinements, before.logits[:0, 0]
+    ) -> torch.Tensor | None:
+        """Logits of the first of a look's prompts, as many as there is time for; None: for none."""
         if look.window is None:
-            return self._refine_in_time(features, text, before, governor)
+            return self._passes(features, text, before, governor)
         tiles = plan_tiles(look.window, image.shape, self.model.config.image_size)
-        asked = len(text) * len(tiles)
+        asked, passes = len(text) * len(tiles), self.model.config.refinements
         count = governor.affordable(asked, passes=passes, windows=len(tiles)) // len(tiles)
-        if count == 0:
-            return nothing
-        text, before = text[:count], PassOutput(*(x[:count] for x in before))
-        answers = []
+        seen: list[torch.Tensor] = []
         for tile in tiles:
-            watch = _Stopwatch(self.device)
-            seen = self.network.encode_image(self._resized(image, tile))
-            logits = into_window(before.logits[:, 0].float(), tile, image.shape)
-            start = PassOutput(logits[:, None], before.token)
-            watch.lap("window")
-            self.times.observe("encode", 1, watch.seconds["window"])
-            answers.append(self._refine_in_time(seen, text, start, governor))
-            if len(tiles) > 1 and len(answers[-1]) < count:
-                return nothing
-        return stitch(answers, tiles, look.window)
+            if count == 0:
+                return None
+            start = PassOutput(before.logits[:count], before.token[:count])
+            seen.append(self._look_at(tile, image, text[:count], start, governor))
+            count = len(seen[-1])
+        device = self.network.place.device
+        return stitch([logits[:count].to(device) for logits in seen], tiles, look.window)
 
-    def _refine_in_time(
+    def _look_at(
+        self,
+        window: Window,
+        image: np.ndarray,
+        text: torch.Tensor,
+        before: PassOutput,
+        governor: Governor,
+    ) -> torch.Tensor:
+        """Refine what a coarse look found, in a window: (n, d, h, w) logits of the first n."""
+        watch = _Stopwatch(self.device)
+        features = self.network.encode_image(self._resized(image, window))
+        logits = into_window(before.logits[:, 0].float(), window, image.shape)
+        watch.lap("window")
+        self.times.observe("encode", 1, watch.seconds["window"])
+        return self._passes(features, text, PassOutput(logits[:, None], before.token), governor)
+
+    def _passes(
         self, features: ImageFeatures, text: torch.Tensor, before: PassOutput, governor: Governor
     ) -> torch.Tensor:
-        """Batch by batch, as long as there is time: logits of the first prompts."""
-        passes, start = self.model.config.refinements, 0
-        done = [before.logits[:0, 0].float()]
+        """Refine in batches for as long as there is time: (n, d, h, w) logits of the first n."""
+        done: list[PassOutput] = []
+        start = 0
         while start < len(text):
             batch = min(len(text) - start, self.network.batch_that_fits())
-            batch = governor.affordable(batch, passes=passes)
+            batch = governor.affordable(batch, passes=self.model.config.refinements)
             if batch == 0:
                 break
             part = slice(start, start + batch)
             given = PassOutput(before.logits[part], before.token[part])
-            done.append(self._decode(features, text[part], before=given).logits[:, 0])
+            done.append(self._decode(features, text[part], before=given))
             start += batch
-        return torch.cat([logits.to(done[-1].device) for logits in done])
+        return joined(done).logits[:, 0] if done else before.logits[:0, 0]
 
     def _views(
         self,
@@ -307,7 +314,8 @@ class ImagePredictor:
         presence: Sequence[float] | None,
     ) -> list[View]:
         """Views of the prompts that are there, as far as the network can tell."""
-        views, least, device = [], self.pipeline.least_presence, self.network.place.device
+        views, least = [], self.pipeline.least_presence
+        device = self.network.place.device
         for look, logits in looks:
             kept = [
                 i for i, m in enumerate(look.members) if presence is None or presence[m] >= least

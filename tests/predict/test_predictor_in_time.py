@@ -173,24 +173,29 @@ def test_windows_go_before_the_whole_and_small_groups_before_large_ones(
 
 
 @pytest.mark.parametrize("budget", [30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 1e6])
-def test_a_prompt_in_two_windows_is_refined_in_both_or_in_none(
-    slow: Slow, look_at: Callable[[list[Look]], None], budget: float
+def test_a_prompt_is_refined_in_all_tiles_or_in_none(
+    slow: Slow,
+    look_at: Callable[[list[Look]], None],
+    monkeypatch: pytest.MonkeyPatch,
+    budget: float,
 ) -> None:
-    everyone = tuple(range(30))
-    look_at([Look(everyone, LEFT), Look(everyone[:20], RIGHT)])
+    joint = ((0.0, 20.0), (0.0, 30.0), (0.0, 25.0))
+    stitched = []
+
+    def stitch(seen: list[torch.Tensor], *_: object) -> torch.Tensor:
+        stitched.extend(len(logits) for logits in seen)
+        return seen[0]
+
+    monkeypatch.setattr(module, "plan_tiles", lambda *_: [LEFT, RIGHT])
+    monkeypatch.setattr(module, "stitch", stitch)
+    look_at([Look(tuple(range(30)), joint)])
     answer = slow.answer(budget)
     assert slow.now <= budget
-    windows: dict[int, list[object]] = {i: [] for i in IDS}
-    for view in answer.views:
-        assert len(view.logits) == len(view.class_ids)
-        for i in view.class_ids:
-            windows[i].append(view.window)
-    for number, i in enumerate(IDS):
-        if number in answer.unrefined:
-            assert windows[i] == [None]
-        else:
-            assert windows[i] == ([LEFT, RIGHT] if number < 20 else [LEFT])
-    assert (answer.unrefined == ()) == (budget == 1e6)
+    count = 30 - len(answer.unrefined)
+    assert stitched == ([count, count] if count else [])
+    windows = {i: view.window for view in answer.views for i in view.class_ids}
+    assert windows == {i: joint if n < count else None for n, i in enumerate(IDS)}
+    assert (count == 30) == (budget == 1e6)
 
 
 def test_refinements_without_memory_leave_the_coarse_answer(
