@@ -111,7 +111,12 @@ def read_bundle(folder: Path) -> BundleParts:
         tensors = parse_safetensors(contents[WEIGHTS])
     except SafetensorError as error:
         raise BundleError(f"{folder / WEIGHTS}: not a safetensors file ({error})") from error
-    tokenizer = PromptTokenizer.from_file(folder / TOKENIZER)
+    tokenizer = PromptTokenizer.from_bytes(contents[TOKENIZER], str(folder / TOKENIZER))
+    if tokenizer.vocabulary > config.text_encoder.vocab_size:
+        raise BundleError(
+            f"{folder / TOKENIZER}: expected at most {config.text_encoder.vocab_size} ids as in "
+            f"the network's vocabulary, received {tokenizer.vocabulary}"
+        )
     known = _known_prompts(folder, contents)
     return BundleParts(config, pipeline, tensors, tokenizer, manifest, sha256, known)
 

@@ -47,11 +47,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_CALL
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return GOOD
+    except OSError as error:  # such as a full disk below stdout
+        print(f"error: {error}", file=sys.stderr)
+        _drop_output()
+        return SOME_FAILED
+    except MemoryError:
+        print("error: out of memory", file=sys.stderr)
+        return SOME_FAILED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _drop_output() -> None:
+    """Drop what stdout did not take, which Python would try to write once more at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def advice_on_command(given: Sequence[str], commands: Sequence[str]) -> str | None:
@@ -150,16 +165,18 @@ def _run(options: argparse.Namespace) -> int:
         if not report.good:
             tqdm.write(f"{report.status}: {report.errors[0]}", file=sys.stderr)
         reports.append(report)
-    written = write_report(
-        options.outputs,
-        reports,
-        device=device,
-        precision=predictor.precision,
-        bundle=str(options.bundle),
-        bundle_sha256=bundle.sha256,
-        startup=startup,
-    )
-    print(format_table(reports))
+    try:
+        written = write_report(
+            options.outputs,
+            reports,
+            device=device,
+            precision=predictor.precision,
+            bundle=str(options.bundle),
+            bundle_sha256=bundle.sha256,
+            startup=startup,
+        )
+    finally:
+        print(format_table(reports))
     print(f"masks: {options.outputs}   report: {written}")
     return GOOD if all(report.good for report in reports) else SOME_FAILED
 

@@ -13,8 +13,8 @@ import numpy as np
 from predict.cases import Case
 from predict.errors import CaseError
 from predict.instances import Instances, cap_instances
-from predict.labels import count_voxels, fuse_labels
-from predict.npz import read_case, write_labels
+from predict.labels import count_voxels, fuse_labels, nan_warning
+from predict.npz import is_finished, read_case, write_labels, write_stand_in
 from predict.predictor import ImagePredictor
 from predict.report import CaseReport, PromptReport, peak_memory_mb
 
@@ -26,7 +26,7 @@ class Options:
     """How a folder is predicted.
 
     Attributes:
-        skip_existing: Leave cases alone whose output is there already.
+        skip_existing: Leave cases alone whose output is there, unless it stands in for a failure.
         all_instances: Write instance ids as int32 and all of them, not at most 255 as uint8.
         preview: Called with case and labels after each good case; draws a picture.
     """
@@ -45,7 +45,7 @@ def predict_case(
     could be told, and the report says what happened.
     """
     report = CaseReport(case=source.name)
-    if options.skip_existing and output.exists():
+    if options.skip_existing and is_finished(output):
         report.status = "skipped"
         return report
     start = time.perf_counter()
@@ -106,6 +106,9 @@ def _segment(
         report.prompts.append(PromptReport(prompt.class_id, prompt.text, voxels, there))
         if truncated:
             report.warnings.append(f"prompt {prompt.class_id} is too long: its end was not read")
+    for prompt, share in zip(prompts, answer.not_numbers, strict=False):
+        if share:
+            report.warnings.append(f"prompt {prompt.class_id}: {nan_warning(share)}")
     return labels
 
 
@@ -136,10 +139,12 @@ def _write_background(output: Path, shape: tuple[int, ...] | None, report: CaseR
     if shape is None:
         return
     try:
-        write_labels(output, np.zeros(shape, np.uint8))
+        write_stand_in(output, shape)
         report.errors.append("an all-background output was written instead")
     except (OSError, MemoryError) as error:
         report.errors.append(f"no output could be written: {_first_line(error)}")
+        if output.exists():
+            report.warnings.append(f"{output.name} is of an earlier run")
 
 
 def _first_line(error: BaseException) -> str:

@@ -33,12 +33,14 @@ class Answer:
         presence: Per prompt, the probability that its target is there; None if it is not told.
         truncated: Per prompt, whether it was longer than the text encoder can read.
         seconds: Time by stage.
+        not_numbers: Per prompt, the share of the network's answer that is NaN: background.
     """
 
     views: list[View]
     presence: tuple[float, ...] | None
     truncated: tuple[bool, ...]
     seconds: dict[str, float]
+    not_numbers: tuple[float, ...] = ()
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -145,7 +147,8 @@ class ImagePredictor:
             looks = self._look(self._image, self._features, embeddings)
         watch.lap("decode")
         views, presence = self._views(looks, ids)
-        return Answer(views, presence, prompts.truncated, {**self._seconds, **watch.seconds})
+        seconds = {**self._seconds, **watch.seconds}
+        return Answer(views, presence, prompts.truncated, seconds, _not_numbers(looks))
 
     def separate_objects(self, mask: np.ndarray, spacing: Sequence[float]) -> Instances:
         """Objects of a mask: connected components, in precise mode cut where they touch.
@@ -188,7 +191,8 @@ class ImagePredictor:
             there = self.model.presence(token)
             if there is not None:
                 told = True
-                for member, value in zip(look.members, there.sigmoid().tolist(), strict=True):
+                there = there.sigmoid().nan_to_num(nan=0.0)
+                for member, value in zip(look.members, there.tolist(), strict=True):
                     probability[member] = value
             kept = [
                 i
@@ -240,6 +244,17 @@ class ImagePredictor:
     def _autocast(self) -> torch.autocast:
         reduced = self.precision is torch.bfloat16
         return torch.autocast(self.device.type, torch.bfloat16, enabled=reduced)
+
+
+def _not_numbers(looks: Sequence[tuple[Look, PassOutput]]) -> tuple[float, ...]:
+    shares = {
+        member: share
+        for look, (logits, _) in looks
+        for member, share in zip(
+            look.members, logits.isnan().float().mean((1, 2, 3, 4)).tolist(), strict=True
+        )
+    }
+    return tuple(shares[member] for member in sorted(shares))
 
 
 class _Stopwatch:

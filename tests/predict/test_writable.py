@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,12 @@ def test_refuses_what_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="not writable"):
         make_output_folder(tmp_path / "file")
+
+
+def test_removes_what_killed_processes_left_long_ago(tmp_path: Path) -> None:
+    left, fresh = tmp_path / f".{'0' * 16}.partial", tmp_path / f".{'1' * 16}.partial"
+    left.touch()
+    fresh.touch()
+    os.utime(left, (0, 0))
+    make_output_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == [fresh]
