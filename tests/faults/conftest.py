@@ -34,16 +34,15 @@ class Job:
     prefix: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def command(self, *options: str) -> list[str]:
-        """The whole command line."""
-        run = (*self.prefix, sys.executable, "-m", "predict", "run")
-        return [*run, str(self.inputs), str(self.outputs), f"--bundle={self.bundle}", *options]
+    def arguments(self) -> list[str]:
+        """Those of ``python -m predict``."""
+        return ["run", str(self.inputs), str(self.outputs), f"--bundle={self.bundle}"]
 
     def start(self, *options: str, **settings: Any) -> subprocess.Popen[str]:
         """Start it; messages are on ``stderr``."""
         environment = dict(self.environment) or {**os.environ, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
-            self.command(*options),
+            [*self.prefix, sys.executable, "-m", "predict", *self.arguments(), *options],
             cwd=ROOT,
             env=environment,
             text=True,

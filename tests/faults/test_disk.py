@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 import resource
 import shutil
 import time
@@ -27,7 +25,7 @@ def wait_for_outputs(job: Job, count: int) -> None:
     pytest.fail(f"{count} outputs never came")
 
 
-@pytest.mark.parametrize("kilobytes", [0, 12, 36])
+@pytest.mark.parametrize("kilobytes", [0, 12])
 def test_a_full_disk_costs_no_mask_that_fitted(
     job: Job, expected: dict[str, bytes], in_own_mounts: Prefix, kilobytes: int
 ) -> None:
@@ -131,8 +129,7 @@ def test_a_folder_that_cannot_be_written_is_found_out_before_any_work(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
-    ("streams", "status"),
-    [("2>/dev/full", 0), ("2>&-", 0), (">&-", 0), ("<&- >&- 2>&-", 0), (">/dev/full", 1)],
+    ("streams", "status"), [("<&- >&- 2>&-", 0), (">/dev/full 2>/dev/full", 1)]
 )
 def test_full_or_closed_streams_cost_no_mask(
     job: Job, expected: dict[str, bytes], streams: str, status: int
@@ -142,11 +139,3 @@ def test_full_or_closed_streams_cost_no_mask(
     assert redirected.run()[0] == status
     assert job.masks() == expected
     assert len(job.report()) == COUNT
-
-
-def test_a_report_of_another_run_is_replaced_at_once(job: Job) -> None:
-    job.outputs.mkdir()
-    (job.outputs / "report.json").write_text("{")
-    assert job.run()[0] == 0
-    assert len(json.loads((job.outputs / "report.json").read_text())["cases"]) == COUNT
-    assert not [name for name in os.listdir(job.outputs) if name.startswith(".")]

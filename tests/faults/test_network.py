@@ -58,9 +58,7 @@ def out_of_memory(_: object) -> None:
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB\nof much")
 
 
-@pytest.mark.parametrize(
-    "calls", [range(1), range(1, 2), range(2), range(3), range(1, 4), range(0, 20, 3)]
-)
+@pytest.mark.parametrize("calls", [range(1), range(1, 2), range(2), range(0, 20, 3)])
 def test_lack_of_memory_while_decoding_changes_no_mask(
     run: Callable[[], tuple[CaseReport, np.ndarray]],
     monkeypatch: pytest.MonkeyPatch,
@@ -70,12 +68,8 @@ def test_lack_of_memory_while_decoding_changes_no_mask(
     _, expected = run()
     in_call(monkeypatch, "decode", calls, out_of_memory)
     report, mask = run()
-    if calls == range(3):  # not even one prompt at a time
-        assert report.status == "failed"
-        assert not mask.any()
-    else:
-        assert report.status == "ok"
-        np.testing.assert_array_equal(mask, expected)
+    assert report.status == "ok"
+    np.testing.assert_array_equal(mask, expected)
 
 
 @pytest.mark.parametrize("method", ["encode_image", "encode_text", "decode"])
