@@ -54,7 +54,7 @@ class Job:
     def run(self, *options: str, **settings: Any) -> tuple[int, str]:
         """Run it to its end; returns exit status and messages."""
         process = self.start(*options, **settings)
-        _, messages = process.communicate(timeout=120)
+        _, messages = process.communicate(timeout=600)
         return process.returncode, messages
 
     def report(self) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def test_an_output_folder_that_vanishes_ends_in_one_line(job: Job) -> None:
     process = job.start()
     wait_for_outputs(job, 2)
     moved = job.outputs.rename(job.outputs.with_name("moved"))
-    _, messages = process.communicate(timeout=60)
+    _, messages = process.communicate(timeout=600)
     assert process.returncode == 1
     assert "No such file or directory" in messages
     assert "Traceback" not in messages
@@ -87,7 +87,7 @@ def test_an_output_folder_that_comes_back_is_written_again(
     wait_for_outputs(job, 2)
     shutil.rmtree(job.outputs, ignore_errors=True)
     job.outputs.mkdir(exist_ok=True)
-    _, messages = process.communicate(timeout=60)
+    _, messages = process.communicate(timeout=600)
     assert process.returncode in (0, 1), messages
     assert all(expected[name] == content for name, content in job.masks().items())
     assert job.run("--skip-existing")[0] == 0

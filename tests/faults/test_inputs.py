@@ -116,7 +116,7 @@ def test_what_is_no_file_any_more_when_its_turn_comes_fails_alone(
     for name, change in zip(names, changes, strict=True):
         change(own_inputs.inputs / name)
     process.send_signal(signal.SIGCONT)
-    _, messages = process.communicate(timeout=60)
+    _, messages = process.communicate(timeout=600)
     for name in names:
         assert f"failed: {name}: expected a file, received " in messages
     assert own_inputs.masks() == {k: v for k, v in expected.items() if k not in names}
@@ -128,7 +128,7 @@ def test_an_input_folder_that_goes_fails_the_rest(
     process = own_inputs.start()
     wait_for_outputs(own_inputs, 1)
     own_inputs.inputs.rename(own_inputs.inputs.with_name("elsewhere"))
-    _, messages = process.communicate(timeout=60)
+    _, messages = process.communicate(timeout=600)
     assert "Traceback" not in messages
     masks, report = own_inputs.masks(), own_inputs.report()
     assert len(report) == COUNT
