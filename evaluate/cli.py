@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_probe(commands)
     bench_command.add_command(commands)
     limits_command.add_commands(commands)
+    _add_soak(commands)
     return parser
 
 
@@ -102,6 +103,19 @@ def _add_probe(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         step.add_argument(
             "--provenance", type=Path, required=True, help="JSON with class names of the cases"
         )
+
+
+def _add_soak(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    soak = commands.add_parser(
+        "soak",
+        help="segment many cases, some broken, in one process: are memory, files and pace kept?",
+        epilog="exit status: 0 every bound is kept; 1 some is not; 2 wrong call.",
+    )
+    soak.add_argument("--cases", type=int, default=1000, help="default: %(default)s")
+    soak.add_argument("--out", type=Path, required=True, help="folder for soak.md and soak.csv")
+    soak.add_argument("--bundle", type=Path, help="default: the shipped one")
+    soak.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    soak.set_defaults(command=_soak)
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -206,6 +220,18 @@ def _score_probes(options: argparse.Namespace) -> int:
     groups = read_groups(options.provenance)
     print(format_probes(score_probes(options.probes, options.predictions, groups)))
     return GOOD
+
+
+def _soak(options: argparse.Namespace) -> int:
+    from evaluate.soak.run import format_findings, soak
+
+    make_output_folder(options.out)
+    further = [f"--device={options.device}"]
+    if options.bundle:
+        further.append(f"--bundle={options.bundle}")
+    findings = soak(options.out, options.cases, further)
+    print(format_findings(findings))
+    return GOOD if all(finding.held for finding in findings) else SOME_FAILED
 
 
 def _rules(options: argparse.Namespace) -> str:

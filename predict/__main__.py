@@ -7,6 +7,7 @@ import os
 import sys
 
 from predict.cli import main
+from predict.streams import usable_streams
 
 
 def leave(status: int) -> None:
@@ -18,4 +19,6 @@ def leave(status: int) -> None:
 
 
 if __name__ == "__main__":
-    leave(main())
+    with usable_streams():
+        status = main()
+    leave(status)

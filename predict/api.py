@@ -27,7 +27,7 @@ from predict.defaults import DEFAULT_BUNDLE
 from predict.errors import CaseError, UsageError
 from predict.formats import read_volume
 from predict.known_prompts import MODALITIES, KnownPrompts
-from predict.labels import View, count_voxels, fuse_labels, probability
+from predict.labels import View, count_voxels, fuse_labels, nan_warning, probability
 from predict.orientation import axis_order, from_canonical
 from predict.predictor import ImagePredictor, choose_device
 from predict.prompt_help import PromptHelp, embedder
@@ -60,6 +60,7 @@ class _Answers:
     presence: dict[int, float] = field(default_factory=dict)
     windows: dict[int, str] = field(default_factory=dict)
     truncated: list[int] = field(default_factory=list)
+    not_numbers: dict[int, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def spend(self, seconds: Mapping[str, float]) -> None:
@@ -258,6 +259,7 @@ class Segmenter:
             answers.presence.update(zip(ids, answer.presence or (), strict=False))
             answers.windows.update(dict.fromkeys(ids, chosen.name))
             answers.truncated += [i for i, t in zip(ids, answer.truncated, strict=True) if t]
+            answers.not_numbers.update(zip(ids, answer.not_numbers, strict=False))
         return answers
 
     def _encoded(
@@ -318,6 +320,7 @@ class Segmenter:
                 *volume.extra.get("warnings", ()),
                 *self.check(table),
                 *(f'"{table[i]}" is too long: its end was not read' for i in answers.truncated),
+                *(f'"{table[i]}": {nan_warning(s)}' for i, s in answers.not_numbers.items() if s),
             ),
             instances=count,
         )

@@ -108,7 +108,12 @@ def read_bundle(folder: Path, files: BundleFiles | None = None) -> BundleParts:
             tensors = {key: weights.get_tensor(key) for key in weights.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise BundleError(f"{folder / WEIGHTS}: not a safetensors file ({error})") from error
-    tokenizer = PromptTokenizer.from_file(folder / TOKENIZER)
+    tokenizer = PromptTokenizer.from_bytes(files.contents[TOKENIZER], str(folder / TOKENIZER))
+    if tokenizer.vocabulary > config.text_encoder.vocab_size:
+        raise BundleError(
+            f"{folder / TOKENIZER}: expected at most {config.text_encoder.vocab_size} ids as in "
+            f"the network's vocabulary, received {tokenizer.vocabulary}"
+        )
     known = _known_prompts(files)
     return BundleParts(config, pipeline, tensors, tokenizer, files.manifest, files.sha256, known)
 

@@ -24,7 +24,7 @@ from predict import (
 )
 from predict.defaults import DEFAULT_BUNDLE
 from predict.errors import BundleError, UsageError
-from predict.exit_status import GOOD, INTERRUPTED, WRONG_CALL
+from predict.exit_status import GOOD, INTERRUPTED, SOME_FAILED, WRONG_CALL
 from predict.pipeline import Pipeline
 
 
@@ -49,11 +49,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_CALL
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return GOOD
+    except OSError as error:  # such as a full disk below stdout
+        print(f"error: {error}", file=sys.stderr)
+        _drop_output()
+        return SOME_FAILED
+    except MemoryError:
+        print("error: out of memory", file=sys.stderr)
+        return SOME_FAILED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _drop_output() -> None:
+    """Drop what stdout did not take, which Python would try to write once more at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def advice_on_command(given: Sequence[str], commands: Sequence[str]) -> str | None:

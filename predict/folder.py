@@ -20,8 +20,8 @@ from predict.exhaustion import is_exhaustion
 from predict.governor import END_OF_START, SECONDS_PER_CLASS, Governor
 from predict.hashing import file_sha256
 from predict.instances import Instances, cap_instances
-from predict.labels import count_voxels
-from predict.npz import read_case, read_shape, write_labels
+from predict.labels import count_voxels, nan_warning
+from predict.npz import is_finished, read_case, read_shape, write_labels, write_stand_in
 from predict.overlap import overlap
 from predict.predictor import ImagePredictor
 from predict.read_ahead import CaseReader, fits_beside
@@ -36,7 +36,7 @@ class Options:
 
     Attributes:
         read: Reads a case, as :func:`predict.npz.read_case` does.
-        skip_existing: Leave cases alone whose output is there already.
+        skip_existing: Leave cases alone whose output is there, unless it stands in for a failure.
         all_instances: Write instance ids as int32 and all of them, not at most 255 as uint8.
         seconds_per_class: Time for each prompt of a case; infinite for no limit.
         preview: Called with case and labels after each good case; draws a picture.
@@ -146,7 +146,7 @@ def give_up(source: Path, output: Path, reason: str) -> CaseReport:
 
 
 def _is_skipped(output: Path, options: Options) -> bool:
-    return options.skip_existing and output.exists()
+    return options.skip_existing and is_finished(output)
 
 
 def _read(predictor: ImagePredictor, job: _Job, options: Options) -> _Job:
@@ -276,6 +276,9 @@ def _segment(
         report.prompts.append(PromptReport(prompt.class_id, prompt.text, voxels, there))
         if truncated:
             report.warnings.append(f"prompt {prompt.class_id} is too long: its end was not read")
+    for prompt, share in zip(prompts, answer.not_numbers, strict=False):
+        if share:
+            report.warnings.append(f"prompt {prompt.class_id}: {nan_warning(share)}")
     return labels
 
 
@@ -306,11 +309,13 @@ def _write_background(output: Path, shape: tuple[int, ...] | None, report: CaseR
     if shape is None:
         return
     try:
-        write_labels(output, np.broadcast_to(np.uint8(0), shape))  # takes no memory
+        write_stand_in(output, shape)
         report.output_sha256 = file_sha256(output)
         report.errors.append("an all-background output was written instead")
-    except (OSError, MemoryError) as error:
+    except Exception as error:  # zipfile answers a lack of memory with a ValueError
         report.errors.append(f"no output could be written: {_first_line(error)}")
+        if output.exists():
+            report.warnings.append(f"{output.name} is of an earlier run")
 
 
 def _first_line(error: BaseException) -> str:

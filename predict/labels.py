@@ -135,6 +135,11 @@ def finite_logits(logits: torch.Tensor) -> tuple[torch.Tensor, int]:
     return finite.clamp(-LARGEST_LOGIT, LARGEST_LOGIT), count
 
 
+def nan_warning(share: float) -> str:
+    """What a share of NaN in a network's answer means, in words."""
+    return f"the network gave no number for {share:.2%} of its grid: background there"
+
+
 def count_voxels(labels: np.ndarray) -> dict[int, int]:
     """Voxels of every id that occurs in (D, H, W) uint8 labels, background left out."""
     counts = torch.zeros(256, dtype=torch.int64)

@@ -24,18 +24,23 @@ from predict.cases import Case, check_spacing, normalise_image, parse_prompts
 from predict.errors import CaseError, UsageError
 from predict.run_lengths import write_npz
 
+STAND_IN = b"stand-in: the case failed"
+
 
 def list_cases(folder: Path) -> list[Path]:
     """The folder's ``*.npz`` files, sorted by name.
 
     Raises:
-        UsageError: The folder is missing or holds none.
+        UsageError: The folder is missing, closed or holds none.
     """
     if not folder.is_dir():
         raise UsageError(f"input folder {folder}: not a folder")
+    try:
+        found = len(os.listdir(folder))
+    except OSError as error:
+        raise UsageError(f"input folder {folder}: {error.strerror}") from error
     cases = sorted(p for p in folder.glob("*.npz") if not p.name.startswith("."))
     if not cases:
-        found = sum(1 for _ in folder.iterdir())
         raise UsageError(f"input folder {folder}: expected *.npz files, found {found} other files")
     return cases
 
@@ -108,8 +113,33 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
     Raises:
         OSError: The disk or folder refuses; nothing is left behind.
     """
-    with replacing(path) as partial, partial.open("xb") as file:
+    with replacing(path, keep_ending=False) as partial, partial.open("xb") as file:
         write_npz(file, "segs", labels)
+
+
+def write_stand_in(path: Path, shape: tuple[int, ...]) -> None:
+    """Write an all-background NAME.npz for a case that failed, and mark it as that.
+
+    It takes no memory worth mentioning. Readers of npz files do not see the mark, which is the
+    archive's comment.
+
+    Raises:
+        OSError: As of :func:`write_labels`.
+    """
+    with replacing(path, keep_ending=False) as partial:
+        with partial.open("xb") as file:
+            np.savez_compressed(file, segs=np.broadcast_to(np.uint8(0), shape))
+        with zipfile.ZipFile(partial, "a") as archive:
+            archive.comment = STAND_IN
+
+
+def is_finished(path: Path) -> bool:
+    """Whether there is an answer: a whole file, and not the stand-in of a case that failed."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.comment != STAND_IN
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def read_spacing(archive: zipfile.ZipFile) -> object:

@@ -40,6 +40,7 @@ class Answer:
         seconds: Time by stage.
         unrefined: Numbers of the prompts that kept their coarse logits for want of time or memory.
         warnings: What was done for want of memory, one line each.
+        not_numbers: Per prompt, the share of the network's answer that is NaN: background.
     """
 
     views: list[View]
@@ -48,6 +49,7 @@ class Answer:
     seconds: dict[str, float]
     unrefined: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
+    not_numbers: tuple[float, ...] = ()
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -178,6 +180,7 @@ class ImagePredictor:
             {**self._seconds, **watch.seconds},
             unrefined,
             tuple(self.network.events),
+            _not_numbers(looks),
         )
 
     def separate_objects(
@@ -212,7 +215,9 @@ class ImagePredictor:
         place = self.network.place
         seen = PassOutput(*(x.to(place.device).float() for x in seen))
         logits = place.model.presence(text.to(place.device), seen)
-        return None if logits is None else tuple(logits.float().sigmoid().tolist())
+        return (
+            None if logits is None else tuple(logits.float().sigmoid().nan_to_num(nan=0.0).tolist())
+        )
 
     def _look(
         self,
@@ -340,6 +345,17 @@ class ImagePredictor:
         passes = self.model.config.refinements if refinements is None else 1 + refinements
         self.times.observe("decode", passes * len(text), watch.seconds["decode"])
         return seen
+
+
+def _not_numbers(looks: Sequence[tuple[Look, torch.Tensor]]) -> tuple[float, ...]:
+    shares = {
+        member: share
+        for look, logits in looks
+        for member, share in zip(
+            look.members, logits.isnan().float().mean((1, 2, 3)).tolist(), strict=True
+        )
+    }
+    return tuple(shares[member] for member in sorted(shares))
 
 
 class _Stopwatch:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -33,16 +32,25 @@ class PromptTokenizer:
         self.tokenizer = tokenizer
 
     @classmethod
-    def from_file(cls, path: Path) -> PromptTokenizer:
-        """Read tokenizer.json.
+    def from_bytes(cls, data: bytes, source: str) -> PromptTokenizer:
+        """Parse the contents of a tokenizer.json.
+
+        Args:
+            data: The contents.
+            source: Where they come from, for the error.
 
         Raises:
-            BundleError: The file is missing or not a tokenizer.
+            BundleError: Not a tokenizer.
         """
         try:
-            return cls(Tokenizer.from_file(str(path)))
+            return cls(Tokenizer.from_buffer(data))
         except Exception as error:  # the library raises bare Exception
-            raise BundleError(f"{path}: not a readable tokenizer ({error})") from error
+            raise BundleError(f"{source}: not a readable tokenizer ({error})") from error
+
+    @property
+    def vocabulary(self) -> int:
+        """How many ids there are."""
+        return int(self.tokenizer.get_vocab_size())
 
     def encode(self, texts: Sequence[str], max_length: int = 512) -> EncodedPrompts:
         """Encode all prompts as one batch, [CLS] first and [SEP] last.

@@ -97,6 +97,29 @@ def test_the_doctor_finds_nothing_wrong(
     assert done.stdout.splitlines()[-1].startswith("prediction works here")
 
 
+def test_any_user_without_a_home_and_with_little_shared_memory(
+    image: str, run_image: Run, inputs: Path, tmp_path: Path
+) -> None:
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+    outputs.chmod(0o777)
+    bare = ("--user", "12345:12345", "--read-only", "--shm-size", "64m", "--cap-drop", "all")
+    command = ("env", "-u", "HOME", "sh", "predict.sh")
+    done = run_image(image, *command, options=(*mounts(inputs, outputs), *bare))
+    assert done.returncode == 0, done.stderr
+    assert outputs_of(outputs) == sorted([*outputs_of(inputs), "report.json"])
+    assert {path.stat().st_uid for path in outputs.iterdir()} == {12345}
+
+
+def test_a_full_disk_ends_in_one_line_per_case(image: str, run_image: Run, inputs: Path) -> None:
+    small = ("--tmpfs", "/workspace/outputs:size=4k,mode=777")
+    volume = ("-v", f"{inputs}:/workspace/inputs/:ro")
+    done = run_image(image, "sh", "predict.sh", options=(*volume, *small))
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_nothing_that_prediction_does_not_use(image: str, run_image: Run) -> None:
     script = """
 import importlib.util, pathlib, sys, sysconfig

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from predict.bundle import describe_bundle, load_bundle, read_known_prompts
-from predict.bundle_files import MANIFEST, PROMPTS, WEIGHTS
+from predict.bundle_files import MANIFEST, PROMPTS, TOKENIZER, WEIGHTS
 from predict.errors import BundleError
 from predict.model.text3dsam import Text3DSAM
 
@@ -106,3 +107,29 @@ def test_what_it_was_trained_on_is_optional_but_verified(
 def test_a_list_that_the_manifest_does_not_name_is_not_read(copy: Path) -> None:
     (copy / PROMPTS).write_text("noise")
     assert load_bundle(copy).known_prompts is None
+
+
+def test_the_tokenizer_of_another_network_is_refused(copy: Path) -> None:
+    values = json.loads((copy / TOKENIZER).read_text())
+    values["model"]["vocab"]["brain"] = len(values["model"]["vocab"])
+    (copy / TOKENIZER).write_text(json.dumps(values))
+    manifest = json.loads((copy / MANIFEST).read_text())
+    manifest["files"][TOKENIZER] = hashlib.sha256((copy / TOKENIZER).read_bytes()).hexdigest()
+    (copy / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=r"tokenizer\.json: expected at most 14 ids .* 15"):
+        load_bundle(copy)
+
+
+def test_what_was_verified_is_what_is_used(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that changes after its hash was taken changes nothing."""
+    expected = load_bundle(copy).tokenizer.encode(["left kidney"]).ids.tolist()
+    read = Path.read_bytes
+
+    def read_and_replace(path: Path) -> bytes:
+        data = read(path)
+        if path.name == TOKENIZER:
+            path.write_text("{}")
+        return data
+
+    monkeypatch.setattr(Path, "read_bytes", read_and_replace)
+    assert load_bundle(copy).tokenizer.encode(["left kidney"]).ids.tolist() == expected

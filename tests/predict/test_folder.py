@@ -206,21 +206,51 @@ def test_a_full_disk_is_reported(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(folder_module, "write_labels", refuse)
+    monkeypatch.setattr(folder_module, "write_stand_in", refuse)
     report = predict_case(predictor, write_npz(), output, Options())
     assert report.status == "failed"
     assert "No space left" in report.errors[0]
     assert "no output could be written" in report.errors[-1]
+    assert report.warnings == []
+    output.touch()
+    report = predict_case(predictor, write_npz(), output, Options())
+    assert report.warnings == ["case.npz is of an earlier run"]
 
 
 def test_existing_outputs_are_redone_unless_skipped(
     write_npz: WriteNpz, predictor: ImagePredictor, output: Path
 ) -> None:
-    output.write_bytes(b"old")
+    np.savez(output, segs=np.ones((1, 1, 1), np.uint8))
     report = predict_case(predictor, write_npz(), output, Options(skip_existing=True))
     assert report.status == "skipped"
-    assert output.read_bytes() == b"old"
+    assert _read(output).shape == (1, 1, 1)
     assert predict_case(predictor, write_npz(), output, Options()).status == "ok"
     assert _read(output).shape == (6, 7, 8)
+
+
+@pytest.mark.parametrize("content", [b"", b"half of a file"])
+def test_a_damaged_output_is_redone(
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path, content: bytes
+) -> None:
+    output.write_bytes(content)
+    report = predict_case(predictor, write_npz(), output, Options(skip_existing=True))
+    assert report.status == "ok"
+
+
+def test_the_stand_in_of_a_failure_is_redone(
+    write_npz: WriteNpz, predictor: ImagePredictor, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise MemoryError
+
+    source, skipping = write_npz(), Options(skip_existing=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(predictor, "set_image", fail)
+        assert predict_case(predictor, source, output, skipping).status == "failed"
+    assert not _read(output).any()
+    assert predict_case(predictor, source, output, skipping).status == "ok"
+    assert _read(output).any()
+    assert predict_case(predictor, source, output, skipping).status == "skipped"
 
 
 def test_the_preview_is_named_in_the_report(

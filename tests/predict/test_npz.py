@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,14 @@ import numpy as np
 import pytest
 
 from predict.errors import CaseError, UsageError
-from predict.npz import list_cases, read_case, reading_bytes, write_labels
+from predict.npz import (
+    is_finished,
+    list_cases,
+    read_case,
+    reading_bytes,
+    write_labels,
+    write_stand_in,
+)
 
 WriteNpz = Callable[..., Path]
 SHAPE = (6, 7, 8)
@@ -258,3 +266,32 @@ def test_what_cannot_be_read_needs_no_memory(tmp_path: Path, write_npz: WriteNpz
     huge = _npz_with_member(tmp_path / "huge.npz", "imgs.npy", member)
     for path in (tmp_path / "noise.npz", tmp_path / "absent.npz", huge, write_npz(imgs=None)):
         assert reading_bytes(path) == 0
+
+
+def test_a_stand_in_is_background_and_not_a_finished_answer(tmp_path: Path) -> None:
+    answer, stand_in = tmp_path / "answer.npz", tmp_path / "stand-in.npz"
+    write_labels(answer, np.zeros(SHAPE, np.uint8))
+    write_stand_in(stand_in, SHAPE)
+    with np.load(answer) as expected, np.load(stand_in) as received:
+        assert list(received) == ["segs"]
+        np.testing.assert_array_equal(received["segs"], expected["segs"])
+        assert received["segs"].dtype == np.uint8
+    assert is_finished(answer)
+    assert not is_finished(stand_in)
+    assert sorted(tmp_path.iterdir()) == [answer, stand_in]
+
+
+def test_a_stand_in_takes_no_memory(tmp_path: Path) -> None:
+    shape = (200, 1000, 1000)
+    tracemalloc.start()
+    write_stand_in(tmp_path / "a.npz", shape)
+    assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"half a file"])
+def test_a_missing_or_damaged_answer_is_not_finished(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "a.npz"
+    if content is not None:
+        path.write_bytes(content)
+    assert not is_finished(path)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -201,3 +202,29 @@ def test_touching_objects_are_cut_in_precise_mode_only(
     late = Governor(1.0, precise.times, voxels=mask.size, classes=1, spent=5.0)
     assert precise.separate_objects(mask, (1.0, 1.0, 1.0), late).count == 1
     assert late.remarks()[0] == "time: 1 objects were not cut where they may touch others"
+
+
+def test_nan_is_counted_per_prompt(
+    predictor: ImagePredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = Text3DSAM.decode
+
+    def spoil(self: Text3DSAM, *arguments: Any) -> list[PassOutput]:
+        passes = decode(self, *arguments)
+        passes[-1].logits[1] = torch.nan
+        passes[-1].logits[2, :, :4] = torch.nan
+        return passes
+
+    monkeypatch.setattr(Text3DSAM, "decode", spoil)
+    predictor.set_image(IMAGE)
+    assert predictor.predict(TEXTS).not_numbers == (0, 1, 0.25)
+
+
+def test_a_presence_that_is_no_number_is_absence(
+    precise: ImagePredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precise.model, "presence", lambda token: token[:, 0, 0] * torch.nan)
+    precise.set_image(IMAGE)
+    answer = precise.predict(TEXTS)
+    assert answer.presence == (0, 0, 0)
+    assert sum(len(view.class_ids) for view in answer.views) == 0

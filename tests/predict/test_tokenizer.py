@@ -10,7 +10,9 @@ from predict.tokenizer import PromptTokenizer
 
 @pytest.fixture(scope="module")
 def tokenizer(tiny_bundle: Path) -> PromptTokenizer:
-    return PromptTokenizer.from_file(tiny_bundle / "tokenizer.json")
+    return PromptTokenizer.from_bytes(
+        (tiny_bundle / "tokenizer.json").read_bytes(), "tokenizer.json"
+    )
 
 
 def test_a_batch_is_as_long_as_its_longest_prompt(tokenizer: PromptTokenizer) -> None:
@@ -37,10 +39,11 @@ def test_no_prompts_no_rows(tokenizer: PromptTokenizer) -> None:
     assert tokenizer.encode([]).ids.shape == (0, 0)
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]"])
-def test_an_unreadable_file_is_an_error(tmp_path: Path, content: str | None) -> None:
-    path = tmp_path / "tokenizer.json"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(BundleError, match="not a readable tokenizer"):
-        PromptTokenizer.from_file(path)
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff"])
+def test_what_is_no_tokenizer_is_an_error(data: bytes) -> None:
+    with pytest.raises(BundleError, match=r"a/tokenizer\.json: not a readable tokenizer"):
+        PromptTokenizer.from_bytes(data, "a/tokenizer.json")
+
+
+def test_the_vocabulary_counts_special_tokens(tokenizer: PromptTokenizer) -> None:
+    assert tokenizer.vocabulary == 14

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,12 @@ def test_machines_with_the_same_process_numbers_can_share_a_folder(
     monkeypatch.setattr(Path, "unlink", another_tries_too)
     make_output_folder(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_removes_what_killed_processes_left_long_ago(tmp_path: Path) -> None:
+    left, fresh = tmp_path / f".{'0' * 16}.partial", tmp_path / f".{'1' * 16}.partial"
+    left.touch()
+    fresh.touch()
+    os.utime(left, (0, 0))
+    make_output_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == [fresh]
