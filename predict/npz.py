@@ -12,6 +12,7 @@ from numpy.lib import format as npy
 from predict.archive import (
     DAMAGE,
     SMALL_MEMBER,
+    open_archive,
     packed_member,
     read_header,
     read_numbers,
@@ -50,7 +51,7 @@ def read_case(path: Path, *, max_bytes: int | None = None) -> Case:
     shape: tuple[int, ...] | None = None
     try:
         _check_regular(path)
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             limit = default_limit() if max_bytes is None else max_bytes
             header = read_header(archive, "imgs", limit)
             shape = header[0]

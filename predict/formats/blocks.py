@@ -34,6 +34,8 @@ def read_block(
     Raises:
         CaseError: Too few bytes, or damaged ones.
     """
+    if not path.is_file():
+        raise CaseError(f"expected a file of voxels at {path.name!r}, received none")
     wanted = int(np.prod(shape)) * dtype.itemsize
     with path.open("rb") as file:
         if start < 0:

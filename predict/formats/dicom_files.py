@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predict.archive import DAMAGE
+from predict.archive import DAMAGE, open_archive
 from predict.errors import CaseError
 from predict.npz import default_limit
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 MAX_FILES = 50_000
+MAX_DIRECTORY = 16 * 2**20
 COPY_BYTES = 2**20
 NOT_PIXELS = {"SEG", "RTDOSE", "PR", "KO", "SR", "RTSTRUCT", "REG"}
 COUNTS = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")
@@ -81,7 +82,7 @@ def _unpack(path: Path, folder: Path) -> list[Path]:
     limit = default_limit()
     files = []
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path, MAX_DIRECTORY) as archive:
             members = [m for m in archive.infolist() if _wanted(m)]
             size = sum(member.file_size for member in members)
             if len(members) > MAX_FILES or size > limit:
