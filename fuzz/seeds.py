@@ -34,6 +34,17 @@ def prompt_pickles() -> list[bytes]:
     return [*seeds, *(seed.replace(b"numpy._core", b"numpy.core") for seed in seeds)]
 
 
+def prompt_files() -> list[bytes]:
+    """Files of prompts: a line each, a list, a table."""
+    return [
+        b"# organs\nliver\n\nleft kidney\n",
+        b'["liver", "left kidney", 3, null, {"a": [1.5e3, true]}]',
+        '{"1": "liver", "7": "größer"}'.encode(),
+        b"[" * 3000,
+        b'{"a":' * 1000,
+    ]
+
+
 def npz_files() -> list[bytes]:
     """Cases of the challenge: stored and deflated, several types, byte orders and memory orders."""
     images = [

@@ -46,6 +46,14 @@ def read_prompts(data: bytes, _folder: Path) -> object:
     return parse_prompts(load_restricted(data))
 
 
+def read_prompt_file(data: bytes, folder: Path) -> object:
+    """Read a file of prompts as of ``--prompts``, which is JSON if it begins like that."""
+    from predict.inputs import read_prompts as read
+
+    name = "prompts.json" if data[:1] in (b"[", b"{") else "prompts.txt"
+    return read([], _written(data, folder / name))
+
+
 def read_npz(data: bytes, folder: Path) -> object:
     """Read a case of the challenge."""
     from predict.npz import read_case
@@ -127,6 +135,12 @@ TARGETS = {
         seeds=_prompt_seeds,
         modules=("predict", "pickle", "pickletools"),
         words=PICKLE_WORDS,
+    ),
+    "prompt_file": Target(
+        read=read_prompt_file,
+        seeds=seeds.prompt_files,
+        modules=("predict.inputs", "predict.json_files", "json"),
+        words=("[[[[[[[[", '{"":', "\\ud800", "1e999", "NaN", "#", "\x00", "\xef\xbb\xbf"),
     ),
     "npz": Target(
         read=read_npz,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import atheris
+import PIL.Image
 
 if TYPE_CHECKING:
     from fuzz.targets import Target
@@ -81,6 +82,7 @@ def _instrumented(name: str) -> Target:
         with tempfile.TemporaryDirectory() as folder:
             for seed in target.seeds()[:40]:
                 _try(target, seed, Path(folder))
+    PIL.Image.init()  # its decoders are loaded at the first JPEG in a DICOM file
     return target
 
 
