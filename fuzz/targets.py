@@ -129,6 +129,17 @@ PICKLE_WORDS = (
     ),
 )
 GENERAL = ("0", "-1", "1e308", "nan", "inf", "4294967295", "9223372036854775807", "../x", "/")
+NIBABEL = ("nifti", "analyze", "arrayproxy", "fileslice", "volumeutils", "wrapstruct", "spatial")
+PYDICOM = (
+    "filereader",
+    "fileutil",
+    "dataset",
+    "dataelem",
+    "values",
+    "pixels",
+    "encaps",
+    "sequence",
+)
 TARGETS = {
     "prompts": Target(
         read=read_prompts,
@@ -152,7 +163,7 @@ TARGETS = {
     "nifti": Target(
         read=_reader(".nii", ((b"\x1f\x8b", ".nii.gz"),)),
         seeds=seeds.nifti_files,
-        modules=("predict", "nibabel"),
+        modules=("predict", *(f"nibabel.{name}" for name in NIBABEL)),
         words=("n+1\x00", "n+2\x00", "\x00\x00\x80\x3f"),
     ),
     "nrrd": Target(
@@ -176,7 +187,7 @@ TARGETS = {
     "dicom": Target(
         read=_reader(".dcm", ((b"PK\x03\x04", ".zip"),)),
         seeds=seeds.dicom_files,
-        modules=("predict", "pydicom", "zipfile"),
+        modules=("predict", "zipfile", *(f"pydicom.{name}" for name in PYDICOM)),
         words=(*GENERAL, "OB", "SQ", "UN", "\\", "\xff\xff\xff\xff", "\xfe\xff\x00\xe0"),
     ),
 }
