@@ -104,7 +104,9 @@ def write() -> None:
     text = "# Licences of the packages in the prediction image\n\n"
     text += "Written by `python docker/licences.py --write`; checked by the tests. Packages whose\n"
     text += "names begin with nvidia or cuda, and triton, are in the CUDA image only; some others\n"
-    text += "are taken out again by docker/trim.sh. The system below is Debian's and Python's own.\n"
+    text += (
+        "are taken out again by docker/trim.sh. The system below is Debian's and Python's own.\n"
+    )
     text += "\n| package | version | licence |\n| --- | --- | --- |\n"
     lines = [f"| {name} | {version} | {licence} |\n" for name, (version, licence) in rows.items()]
     LIST.write_text(text + "".join(sorted(lines)))

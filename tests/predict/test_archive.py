@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fuzz.hostile_archives import bombs
 from predict.archive import (
     HEADER_BYTES,
     find_member,
+    open_archive,
     packed_member,
     parse_header,
     read_header,
@@ -80,3 +82,21 @@ def test_a_member_is_stored_or_deflated(tmp_path: Path) -> None:
         pytest.raises(CaseError, match="imgs: expected stored or deflated, received compression"),
     ):
         packed_member(archive, "imgs")
+
+
+def test_an_object_is_unpacked_to_its_declared_size_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(bombs(2**20)["prompts that go on"])
+    with open_archive(path) as archive:
+        assert isinstance(read_object(archive, find_member(archive, "text_prompts")), dict)
+        assert len(archive.read("text_prompts.npy")) < 1000
+
+
+def test_the_table_of_members_is_bounded_while_it_is_read(write_npz: Callable[..., Path]) -> None:
+    with open_archive(write_npz(), max_directory=1000) as archive:
+        assert len(archive.read("imgs.npy")) > 100
+    with (
+        pytest.raises(CaseError, match="table of members of at most 100 bytes, received"),
+        open_archive(write_npz(), max_directory=100),
+    ):
+        pass
