@@ -6,7 +6,6 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -250,8 +249,10 @@ def every_truncation(data: bytes) -> list[bytes]:
     return [data[:length] for length in range(len(data))]
 
 
-def every_lie(data: bytes, values: Mapping[str, int] = {"zero": 0, "ones": 0xFF}) -> list[bytes]:
-    """The file with each of its bytes replaced in turn."""
+def every_lie(data: bytes) -> list[bytes]:
+    """The file with each of its bytes replaced in turn, by zero and by ones."""
     return [
-        data[:n] + bytes([v]) + data[n + 1 :] for n in range(len(data)) for v in values.values()
+        data[:place] + value + data[place + 1 :]
+        for place in range(len(data))
+        for value in (b"\0", b"\xff")
     ]
