@@ -170,13 +170,19 @@ TARGETS = {
         read=_reader(".nrrd"),
         seeds=seeds.nrrd_files,
         modules=("predict",),
-        words=(*GENERAL, "space directions: ", "none", "data file: ", "byte skip: ", "kinds: "),
+        words=(*GENERAL, "space directions: ((((", "none", "data file: scan.nrrd\n", "byte skip: "),
     ),
     "metaimage": Target(
         read=_reader(".mha"),
         seeds=seeds.metaimage_files,
         modules=("predict",),
-        words=(*GENERAL, "HeaderSize = ", "ElementDataFile = ", "DimSize = ", "Rotation = "),
+        words=(
+            *GENERAL,
+            "HeaderSize = ",
+            "ElementDataFile = scan.mha\n",
+            "DimSize = ",
+            "Rotation = ",
+        ),
     ),
     "tiff": Target(
         read=_reader(".tif"),
