@@ -11,6 +11,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
+from fuzz.seeds import dicom_files
 from predict.errors import CaseError, UsageError
 from predict.formats import list_series, read_volume
 from predict.orientation import to_canonical
@@ -261,3 +262,14 @@ def test_all_48_orders_through_files(
     np.testing.assert_array_equal(view, image)
     read = read_volume(folder)
     np.testing.assert_array_equal(inverse(view > 20), read.array > 20)
+
+
+def test_a_damaged_jpeg_2000_does_not_end_the_process(tmp_path: Path) -> None:
+    """GDCM throws through Python at some of these; fuzzing found it."""
+    data = next(data for data in dicom_files() if JPEG2000Lossless.encode() in data)
+    start = data.index(b"\xff\x4f\xff\x51")
+    for length in (8, 16, 40):
+        damaged = data[: start + 22] + b"\xff" * length + data[start + 22 + length :]
+        (tmp_path / "a.dcm").write_bytes(damaged)
+        with pytest.raises(CaseError, match="cannot be decoded"):
+            read_volume(tmp_path / "a.dcm")
