@@ -280,5 +280,5 @@ ABORTED_GDCM = (
 
 def test_a_damaged_jpeg_2000_does_not_end_the_process(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_bytes(zlib.decompress(base64.b85decode(ABORTED_GDCM)))
-    with pytest.raises(CaseError, match="JPEG 2000 .* cannot be decoded"):
+    with pytest.raises(CaseError, match=r"JPEG 2000 .* cannot be decoded"):
         read_volume(tmp_path / "a.dcm")
