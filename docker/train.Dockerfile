@@ -4,20 +4,21 @@
 #   docker run --gpus all --shm-size 8g -v DATA:/data:ro -v RUNS:/runs text3dsam-train \
 #       python -m train --help
 #
-#   TORCH    which build of torch, as in Dockerfile
+#   TORCH, TORCH_SHA256    which build of torch, as in Dockerfile
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 # As in Dockerfile, line by line.
 FROM ${BASE_IMAGE} AS packages
 ARG TORCH=torch==2.13.0
+ARG TORCH_SHA256=
 WORKDIR /build
 RUN python3 -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 # torch on its own first: its layer is the large one and changes least.
-# hadolint ignore=DL3013
-RUN pip install --no-cache-dir "${TORCH}"
-COPY requirements.txt ./
-RUN pip install --no-cache-dir -r requirements.txt
+COPY docker/install.sh docker/locks/${TORCH}.txt ./locks/
+RUN sh locks/install.sh "${TORCH}" "${TORCH_SHA256}"
+COPY docker/locks/requirements.txt ./locks/
+RUN sh locks/install.sh requirements
 
 FROM packages
 ARG VERSION=0.1.0
@@ -25,9 +26,8 @@ LABEL org.opencontainers.image.title="Text3DSAM training" \
       org.opencontainers.image.description="Training and evaluation of text-guided 3D segmentation (research only)" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY train/requirements.txt train/
-COPY evaluate/requirements.txt evaluate/
-RUN pip install --no-cache-dir -r train/requirements.txt -r evaluate/requirements.txt
+COPY docker/locks/train.txt ./locks/
+RUN sh /build/locks/install.sh train
 COPY predict /workspace/predict
 COPY train /workspace/train
 COPY evaluate /workspace/evaluate

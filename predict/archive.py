@@ -7,6 +7,9 @@ import math
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -18,6 +21,7 @@ from predict.pickles import MAX_BYTES, load_restricted
 SMALL_MEMBER = 2 * MAX_BYTES
 HEADER_BYTES = 16 * 2**10
 PIECE_BYTES = 8 * 2**20
+MAX_DIRECTORY = 2**20
 MAX_AXES = 32
 Header = tuple[tuple[int, ...], np.dtype[np.generic]]
 # RuntimeError is also zipfile's word for an encrypted member.
@@ -25,6 +29,42 @@ DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
     *(ValueError, OverflowError, RuntimeError),
 )
+
+
+class _BoundedDirectory(io.BufferedReader):
+    """A zip file whose table of members is read only if it is small.
+
+    zipfile makes an object of every entry: seconds and ten times the memory of a crafted table.
+    """
+
+    def __init__(self, path: Path, limit: int) -> None:
+        super().__init__(io.FileIO(path))
+        self.limit: int | None = limit
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Bytes of the file; no more than the limit at once while it is set."""
+        if self.limit is not None and size is not None and size > self.limit:
+            raise CaseError(
+                f"expected a table of members of at most {self.limit} bytes, received {size}"
+            )
+        return super().read(size)
+
+
+@contextmanager
+def open_archive(path: Path, max_directory: int = MAX_DIRECTORY) -> Iterator[zipfile.ZipFile]:
+    """Open a zip for reading.
+
+    Args:
+        path: The zip.
+        max_directory: Most bytes that its table of members may take.
+
+    Raises:
+        CaseError: The table is larger.
+        zipfile.BadZipFile: It is none.
+    """
+    with _BoundedDirectory(path, max_directory) as file, zipfile.ZipFile(file) as archive:
+        file.limit = None
+        yield archive
 
 
 def find_member(archive: zipfile.ZipFile, key: str) -> zipfile.ZipInfo:
@@ -126,7 +166,9 @@ def read_object(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> object:
     key = info.filename.removesuffix(".npy")
     if info.file_size > SMALL_MEMBER:
         raise CaseError(f"{key}: expected at most {SMALL_MEMBER} bytes, received {info.file_size}")
-    data = archive.read(info)
+    with archive.open(info) as file:
+        # Not archive.read, which unpacks whatever is there before it looks at the size.
+        data = file.read(info.file_size)
     _, dtype, header_bytes = parse_header(key, io.BytesIO(data))
     if not dtype.hasobject:
         raise CaseError(f"{key}: expected a pickled dict, received an array of {dtype}")

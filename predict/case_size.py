@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from predict.archive import DAMAGE, packed_member, read_header, read_object
+from predict.archive import DAMAGE, open_archive, packed_member, read_header, read_object
 from predict.cases import parse_prompts
 from predict.errors import CaseError
 from predict.free_memory import free_memory, held_memory
@@ -21,7 +20,7 @@ def read_case_size(path: Path) -> CaseSize | None:
     try:
         if path.is_symlink() or not path.is_file():
             return None
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             shape, dtype = read_header(archive, "imgs", sys.maxsize)
             parsed = parse_prompts(read_object(archive, packed_member(archive, "text_prompts")))
     except (CaseError, MemoryError, *DAMAGE):

@@ -108,6 +108,9 @@ def _parse_prompt(key: object, text: object) -> Prompt:
         raise CaseError(
             f"prompt {shown}: expected at most {MAX_CHARACTERS} characters, received {len(text)}"
         )
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        # Halves of a character: no encoding has them, and no tokenizer takes them.
+        raise CaseError(f"prompt {shown}: expected text, received surrogates")
     if not text.strip():
         raise CaseError(f"prompt {shown}: the text is empty")
     return Prompt(class_id=class_id, text=str(text))

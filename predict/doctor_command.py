@@ -87,6 +87,7 @@ def _network(options: argparse.Namespace, startup: StartUp) -> Iterator[Check]:
     from predict.doctor.gpu import check_bfloat16, check_cudnn, check_device, check_driver
     from predict.doctor.start_up import check_start_up
     from predict.predictor import ImagePredictor
+    from predict.report import cudnn_version
 
     found, bundle = check_bundle(options.bundle)
     startup.lap("weights")
@@ -97,7 +98,7 @@ def _network(options: argparse.Namespace, startup: StartUp) -> Iterator[Check]:
     if device is None:
         return
     yield guarded("driver", lambda: check_driver(device, torch.version.cuda))
-    yield guarded("cuDNN", lambda: check_cudnn(device, torch.backends.cudnn.version()))
+    yield guarded("cuDNN", lambda: check_cudnn(device, cudnn_version()))
     if bundle is None:
         return
     yield guarded("precision", lambda: check_bfloat16(bundle.model.to(device), device))
@@ -110,16 +111,16 @@ def _machine() -> Iterator[Check]:
 
     from predict.doctor.check import guarded
     from predict.doctor.machine import (
-        available_memory,
         check_memory,
         check_processor,
         check_shared_memory,
         processor_quota,
     )
+    from predict.free_memory import free_memory
 
     threads, capability = torch.get_num_threads(), torch.backends.cpu.get_cpu_capability()
     yield guarded("processor", lambda: check_processor(threads, capability, processor_quota()))
-    yield guarded("memory", lambda: check_memory(available_memory()))
+    yield guarded("memory", lambda: check_memory(free_memory().bytes))
     yield guarded("/dev/shm", check_shared_memory)
 
 

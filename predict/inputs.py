@@ -21,7 +21,8 @@ def find_images(arguments: Sequence[str]) -> list[Path]:
     """Images behind the arguments, each once, in their order and sorted within each.
 
     A folder that holds DICOM files is one image; of another folder the images in it, and its
-    subfolders. Masks that ``segment`` wrote there earlier are passed over.
+    subfolders, but not those that are symbolic links. Masks that ``segment`` wrote there earlier
+    are passed over.
 
     Raises:
         UsageError: Nothing there, with what to type instead.
@@ -83,7 +84,7 @@ def _prompts_of_file(file: Path) -> dict[int, str]:
                 lines = list(map(str, json.loads(file.read_text(encoding="utf-8"))))
             else:
                 return {int(key): str(text) for key, text in read_json_table(file).items()}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UsageError(
                 f"{file}: expected a list of prompts, or class id -> prompt ({error})"
             ) from error
@@ -107,7 +108,8 @@ def _images_below(folder: Path) -> list[Path]:
     images = [entry for entry in entries if is_image(entry) and not _is_ours(entry)]
     if any(_is_slice(image) for image in images):
         return [folder]
-    below = [image for entry in entries if entry.is_dir() for image in _images_below(entry)]
+    folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
+    below = [image for folder in folders for image in _images_below(folder)]
     return images + below
 
 

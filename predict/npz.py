@@ -14,6 +14,7 @@ from predict.archive import (
     DAMAGE,
     SMALL_MEMBER,
     Header,
+    open_archive,
     packed_member,
     read_header,
     read_numbers,
@@ -58,7 +59,7 @@ def read_case(path: Path, *, max_bytes: int | None = None) -> Case:
     shape: tuple[int, ...] | None = None
     try:
         _check_regular(path)
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             limit = default_limit() if max_bytes is None else max_bytes
             header = read_header(archive, "imgs", limit)
             shape = header[0]
@@ -171,7 +172,7 @@ def one_line(text: str) -> str:
 def _image_header(path: Path) -> Header:
     try:
         _check_regular(path)
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             return read_header(archive, "imgs", default_limit())
     except DAMAGE as error:
         raise CaseError(

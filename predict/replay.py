@@ -96,8 +96,8 @@ def read_recorded(path: Path) -> Recorded:
         )
     if not isinstance(cases, list) or not all(isinstance(c, dict) and "case" in c for c in cases):
         raise UsageError(f"{path}: expected a list of cases, received something else")
-    folders = (Path(settings[name]) for name in ("inputs", "outputs", "bundle"))
-    return Recorded(*folders, settings=settings, report=report)
+    inputs, outputs, bundle = (Path(settings[name]) for name in ("inputs", "outputs", "bundle"))
+    return Recorded(inputs, outputs, bundle, settings, report)
 
 
 def differences_of_machine(

@@ -152,9 +152,15 @@ def versions(device: torch.device) -> dict[str, str]:
     if device.type == "cuda":
         found |= {
             "cuda": str(torch.version.cuda),
-            "cudnn": str(torch.backends.cudnn.version()),
+            "cudnn": str(cudnn_version()),
         }
     return found
+
+
+def cudnn_version() -> int | None:
+    """Of the cuDNN in use; None without one."""
+    version: int | None = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    return version
 
 
 def device_name(device: torch.device) -> str:
@@ -169,7 +175,10 @@ def peak_memory_mb() -> float:
 
 
 def format_table(cases: Sequence[CaseReport]) -> str:
-    """A table to read: one line per prompt, problems below their case."""
+    """A table to read: one line per prompt, problems below their case.
+
+    Whatever an unknown sender put into names and prompts, it cannot steer the terminal.
+    """
     rows = [("CASE", "PROMPT", "FOUND", "SECONDS")]
     for case in cases:
         seconds = f"{case.seconds['total']:.1f}" if "total" in case.seconds else ""
@@ -185,8 +194,13 @@ def format_table(cases: Sequence[CaseReport]) -> str:
         rows += [("", f"! {line}", "", "") for line in (*case.errors, *case.warnings)]
         if case.preview:
             rows.append(("", f"picture: {case.preview}", "", ""))
+    rows = [(_printable(a), _printable(b), c, d) for a, b, c, d in rows]
     widths = [min(60, max(len(row[i]) for row in rows)) for i in range(4)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     )
+
+
+def _printable(cell: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in cell)

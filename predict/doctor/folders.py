@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from predict.doctor.check import Check
+from predict.doctor.check import Check, Status
 from predict.errors import UsageError
 from predict.npz import list_cases
 from predict.writable import make_output_folder
@@ -55,6 +55,6 @@ def check_outputs(folder: Path | None) -> Check:
     free = shutil.disk_usage(there).free
     detail = f"{folder} can be written, {free / 1e9:.1f} GB free"
     if free < ENOUGH_DISK:
-        status = "fail" if free < LEAST_DISK else "warn"
+        status: Status = "fail" if free < LEAST_DISK else "warn"
         return Check("outputs", status, detail, "make room: a mask takes up to some MB")
     return Check("outputs", "ok", detail)

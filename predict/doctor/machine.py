@@ -117,26 +117,6 @@ def check_memory(available: int) -> Check:
     return Check("memory", "ok", detail)
 
 
-def available_memory(
-    info: Path = Path("/proc/meminfo"), groups: Path = Path("/sys/fs/cgroup")
-) -> int:
-    """Bytes that this process may still take, by the kernel and by its control group."""
-    free = [
-        int(line.split()[1]) * 1024
-        for line in info.read_text().splitlines()
-        if line.startswith("MemAvailable:")
-    ]
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        try:
-            free.append(int((groups / limit).read_text()) - int((groups / used).read_text()))
-        except (OSError, ValueError):  # another version of control groups, or no limit
-            continue
-    return max(0, min(free))
-
-
 def check_shared_memory(folder: Path = Path("/dev/shm")) -> Check:
     """How much there is; prediction needs none of it."""
     try:

@@ -34,6 +34,10 @@ def read_block(
     Raises:
         CaseError: Too few bytes, or damaged ones.
     """
+    if not path.is_file():
+        raise CaseError(f"expected a file of voxels at {path.name!r}, received none")
+    if start > path.stat().st_size:
+        raise CaseError("not readable (the voxels are said to begin behind the end of the file)")
     wanted = int(np.prod(shape)) * dtype.itemsize
     with path.open("rb") as file:
         if start < 0:

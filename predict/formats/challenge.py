@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
-from predict.archive import DAMAGE, read_header, read_numbers
+from predict.archive import DAMAGE, open_archive, read_header, read_numbers
 from predict.cases import check_spacing
 from predict.errors import CaseError
 from predict.formats.sizes import check_size
@@ -20,7 +19,7 @@ def read_challenge(path: Path) -> Volume:
         CaseError: It cannot be used.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             header = read_header(archive, "imgs", default_limit())
             check_size(header[0][::-1])
             array = read_numbers(archive, "imgs", header)

@@ -145,7 +145,11 @@ def _decode(path: Path, header: Dataset, frames: int) -> np.ndarray:
 
     syntax = getattr(header.file_meta, "TransferSyntaxUID", None)
     try:
-        pixels = pydicom.dcmread(path, force=True).pixel_array
+        dataset = pydicom.dcmread(path, force=True)
+        if syntax in pydicom.uid.JPEG2000TransferSyntaxes:
+            # GDCM, which pydicom would take first, ends the process on some damaged streams.
+            dataset.pixel_array_options(decoding_plugin="pillow")
+        pixels = dataset.pixel_array
     except MemoryError:
         raise
     except Exception as error:  # pixels of an unknown sender can break a decoder in any way

@@ -6,12 +6,13 @@ import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predict.archive import DAMAGE
+from predict.archive import DAMAGE, open_archive
 from predict.errors import CaseError
 from predict.npz import default_limit
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 MAX_FILES = 50_000
+MAX_DIRECTORY = 16 * 2**20
+MAX_DEFLATED = 256 * 2**20
 COPY_BYTES = 2**20
+META_GROUP = 2
 NOT_PIXELS = {"SEG", "RTDOSE", "PR", "KO", "SR", "RTSTRUCT", "REG"}
 COUNTS = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")
 LISTED = ("SOPInstanceUID", "SeriesInstanceUID", "SeriesDescription", "Modality")
@@ -43,13 +47,17 @@ def open_files(path: Path) -> Iterator[list[Path]]:
 
 
 def read_header(path: Path) -> Dataset | None:
-    """All but the pixels of a DICOM image; None if the file is anything else."""
+    """All but the pixels of a DICOM image; None if the file is anything else.
+
+    Raises:
+        CaseError: A deflated file that unpacks to too much.
+    """
     import pydicom
 
     try:
-        header = pydicom.dcmread(
-            path, stop_before_pixels=True, force=path.suffix.lower() in HEADERLESS
-        )
+        force = path.suffix.lower() in HEADERLESS
+        _check_deflated(path, force)
+        header = pydicom.dcmread(path, stop_before_pixels=True, force=force)
         # Looked at here, where a value that is no number does no harm.
         counts = [int(header.get(key) or 1) for key in COUNTS]
         [float(value) for value in header.get("ImageOrientationPatient") or ()]
@@ -57,9 +65,33 @@ def read_header(path: Path) -> Dataset | None:
         image = "Rows" in header and "Columns" in header and "SOPInstanceUID" in header
         wanted = image and min(counts) > 0 and header.get("Modality") not in NOT_PIXELS
         return header if wanted else None
+    except CaseError:
+        raise
     except Exception:
         # A file of an unknown sender can break the parser in almost any way.
         return None
+
+
+def _check_deflated(path: Path, force: bool) -> None:
+    """Refuse deflated data that swell: pydicom unpacks them whole, whatever they come to."""
+    from pydicom.filereader import read_dataset, read_preamble
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    with path.open("rb") as file:
+        read_preamble(file, force)
+        meta = read_dataset(
+            file, False, True, stop_when=lambda tag, _vr, _length: tag.group != META_GROUP
+        )
+        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+            return
+        unpacker, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while size <= MAX_DEFLATED and not unpacker.eof:
+            packed = unpacker.unconsumed_tail or file.read(COPY_BYTES)
+            if not packed:
+                break
+            size += len(unpacker.decompress(packed, COPY_BYTES))
+    if size > MAX_DEFLATED:
+        raise CaseError(f"expected deflated data of at most {MAX_DEFLATED} bytes, received more")
 
 
 def _walk(folder: Path) -> list[Path]:
@@ -69,7 +101,7 @@ def _walk(folder: Path) -> list[Path]:
         files += [
             Path(root) / name
             for name in sorted(names)
-            if not name.startswith(".") and name != "DICOMDIR"
+            if not name.startswith(".") and name != "DICOMDIR" and (Path(root) / name).is_file()
         ]
         if len(files) > MAX_FILES:
             raise CaseError(f"expected at most {MAX_FILES} files, received more")
@@ -81,7 +113,7 @@ def _unpack(path: Path, folder: Path) -> list[Path]:
     limit = default_limit()
     files = []
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path, MAX_DIRECTORY) as archive:
             members = [m for m in archive.infolist() if _wanted(m)]
             size = sum(member.file_size for member in members)
             if len(members) > MAX_FILES or size > limit:

@@ -27,13 +27,10 @@ def read_nifti(path: Path) -> Volume:
     Raises:
         CaseError: It cannot be used.
     """
-    import nibabel
+    from predict.formats.nifti_file import load_nifti
 
     try:
-        image: Any = nibabel.load(path, mmap=False)
-        header: Any = image.header
-        if not isinstance(image, nibabel.Nifti1Image):
-            raise CaseError(f"expected NIfTI, received {type(image).__name__}")
+        image, header = load_nifti(path)
         if header.get_data_dtype().kind not in "iuf":
             raise CaseError(f"expected one real number per voxel, received {_type_name(header)}")
         check_size(header.get_data_shape())
@@ -70,7 +67,6 @@ def write_nifti(labels: np.ndarray, volume: Volume, path: Path) -> None:
     library: Any = nibabel
     if volume.kind == "nifti" and "header" in volume.extra:
         header: Any = volume.extra["header"].copy()
-        header.extensions.clear()
         header["cal_min"] = header["cal_max"] = 0
         header["aux_file"] = b""
     else:

@@ -63,7 +63,7 @@ def read_nrrd(path: Path) -> Volume:
     """
     fields, end = _read_header(path)
     size = [int(number) for number in _words(fields, "sizes")]
-    vectors = re.findall(r"\([^)]*\)|none", fields.get("space directions", ""))
+    vectors = re.findall(r"\([^()]*\)|none", fields.get("space directions", ""))
     if len(size) == 4 and (vectors[:1] == ["none"] or not _domain(fields, 0)):
         check_size(size[1:], size[0])
         raise CaseError("expected three axes, received four")
@@ -194,7 +194,7 @@ def _place(path: Path, fields: Mapping[str, str], end: int) -> tuple[Path, int]:
     skip = fields.get("byte skip", fields.get("byteskip", "0"))
     if skip == "-1" and _packing(fields) == "raw":
         return path, -1
-    if not skip.isascii() or not skip.isdigit() or (skip != "0" and _packing(fields) != "raw"):
+    if not _is_count(skip) or (skip != "0" and _packing(fields) != "raw"):
         raise CaseError(f"expected a number as byte skip of raw voxels, received {skip}")
     return path, end + int(skip)
 
@@ -251,9 +251,14 @@ def _numbers(text: str, count: int) -> np.ndarray:
 
 def _words(fields: Mapping[str, str], key: str) -> list[str]:
     words = fields.get(key, "").split()
-    if not words or not all(word.isascii() and word.isdigit() for word in words):
+    if not words or not all(map(_is_count, words)):
         raise CaseError(f"expected numbers as {key}, received {' '.join(words) or 'none'}")
     return words
+
+
+def _is_count(word: str) -> bool:
+    """Whether a word is a number that some file could have; Python refuses very long ones."""
+    return word.isascii() and word.isdigit() and len(word) < 19
 
 
 def _domain(fields: Mapping[str, str], axis: int) -> bool:

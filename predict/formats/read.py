@@ -50,6 +50,8 @@ def read_volume(path: Path, *, series: str | None = None) -> Volume:
     """
     if not path.exists():
         raise UsageError(f"{path}: no such file or folder")
+    if not path.is_file() and not path.is_dir():
+        raise UsageError(f"{path}: expected a file or folder, received something else")
     try:
         volume = _read(path, series)
         _check_values(volume.array)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from examples.__main__ import write_examples
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 LARGEST = 1.3e9
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -134,10 +136,25 @@ print([str(p) for p in site.rglob("*.h")][:3], [str(p) for p in site.rglob("test
     found, workspace, rest = done.stdout.splitlines()
     assert found == "[]"
     assert sorted(json.loads(workspace.replace("'", '"'))) == [
-        *("LICENSE", "inputs", "outputs", "predict", "predict.sh", "weights")
+        *("LICENSE", "inputs", "licences.md", "outputs", "predict", "predict.sh", "sbom.json"),
+        "weights",
     ]
     assert rest == "[] []"
     assert run_image(image, "sh", "-c", "command -v gcc make git").returncode != 0
+
+
+def test_the_bill_of_materials_names_what_is_installed(image: str, run_image: Run) -> None:
+    bill = json.loads(run_image(image, "cat", "/workspace/sbom.json").stdout)
+    assert bill["bomFormat"] == "CycloneDX"
+    script = "from importlib.metadata import distributions as all; "
+    script += "print([f'{d.name} {d.version}' for d in all()])"
+    installed = json.loads(run_image(image, "python", "-c", script).stdout.replace("'", '"'))
+    named = {f"{part['name']} {part['version']}" for part in bill["components"]}
+    assert named == set(installed)
+    listed = (ROOT / "docker" / "licences.md").read_text()
+    for entry in installed:
+        name, version = re.sub(r"[-_.]+", "-", entry.lower().split()[0]), entry.split()[1]
+        assert f"| {name} | {version.removesuffix('+cpu')} |" in listed
 
 
 def test_bytecode_is_there_and_trusted(image: str, run_image: Run) -> None:

@@ -9,10 +9,12 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from fuzz.hostile_archives import bombs
 from predict import archive as archive_module
 from predict.archive import (
     HEADER_BYTES,
     find_member,
+    open_archive,
     packed_member,
     parse_header,
     read_header,
@@ -95,3 +97,21 @@ def test_pieces_make_up_the_whole(
     with zipfile.ZipFile(tmp_path / "a.npz") as archive:
         header = read_header(archive, "values", limit=values.nbytes)
         np.testing.assert_array_equal(read_numbers(archive, "values", header), values)
+
+
+def test_an_object_is_unpacked_to_its_declared_size_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(bombs(2**20)["prompts that go on"])
+    with open_archive(path) as archive:
+        assert isinstance(read_object(archive, find_member(archive, "text_prompts")), dict)
+        assert len(archive.read("text_prompts.npy")) < 1000
+
+
+def test_the_table_of_members_is_bounded_while_it_is_read(write_npz: Callable[..., Path]) -> None:
+    with open_archive(write_npz(), max_directory=1000) as archive:
+        assert len(archive.read("imgs.npy")) > 100
+    with (
+        pytest.raises(CaseError, match="table of members of at most 100 bytes, received"),
+        open_archive(write_npz(), max_directory=100),
+    ):
+        pass

@@ -33,7 +33,7 @@ def test_of_duplicate_ids_the_first_counts() -> None:
     assert "already given" in parsed.rejected[0]
 
 
-@pytest.mark.parametrize("text", ["", "  \n", None, 5, ["liver"], b"liver"])
+@pytest.mark.parametrize("text", ["", "  \n", None, 5, ["liver"], b"liver", "liv\udfffer"])
 def test_an_unusable_text_is_rejected_alone(text: object) -> None:
     parsed = parse_prompts({"1": text, "2": "spleen", "instance_label": 0})
     assert [p.class_id for p in parsed.prompts] == [2]

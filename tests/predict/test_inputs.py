@@ -30,6 +30,23 @@ def test_a_folder_gives_its_images_without_our_masks(touch: Touch, tmp_path: Pat
     assert find_images([str(tmp_path / "s")]) == [a, b, deep]
 
 
+def test_a_linked_file_is_read_and_a_linked_folder_is_not_entered(
+    touch: Touch, tmp_path: Path
+) -> None:
+    image = touch("s/a.nii")
+    for number in range(30):  # twice the folders at each level, without end
+        (tmp_path / "s" / f"again{number}").symlink_to(tmp_path / "s")
+    (tmp_path / "s" / "link.nii").symlink_to(touch("elsewhere/b.nii"))
+    assert find_images([str(tmp_path / "s")]) == [image, tmp_path / "s" / "link.nii"]
+
+
+def test_prompts_nested_without_end_are_a_wrong_call(tmp_path: Path) -> None:
+    for number, text in enumerate(("[" * 100_000, '{"1":' * 100_000)):
+        (tmp_path / f"{number}.json").write_text(text)
+        with pytest.raises(UsageError, match="expected a"):
+            read_prompts([], tmp_path / f"{number}.json")
+
+
 def test_a_folder_of_slices_is_one_image(touch: Touch, tmp_path: Path) -> None:
     for name in ("study/1.dcm", "study/2.dcm", "study/3.dcm"):
         touch(name)

@@ -70,6 +70,12 @@ def test_a_missing_file_or_folder_is_an_error(tmp_path: Path) -> None:
         read_case(tmp_path)
 
 
+def test_a_symbolic_link_is_refused(write_npz: WriteNpz, tmp_path: Path) -> None:
+    (tmp_path / "link.npz").symlink_to(write_npz())
+    with pytest.raises(CaseError, match="expected a file, received a symbolic link"):
+        read_case(tmp_path / "link.npz")
+
+
 def test_a_damaged_member_is_an_error_that_knows_the_shape(tmp_path: Path) -> None:
     path = tmp_path / "damaged.npz"
     image = np.random.default_rng(0).integers(0, 255, (20, 30, 40), np.uint8)

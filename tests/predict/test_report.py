@@ -50,6 +50,16 @@ def test_table_names_prompts_and_problems() -> None:
     assert all(line == line.rstrip() for line in table.splitlines())
 
 
+def test_names_and_prompts_cannot_steer_the_terminal() -> None:
+    prompt = PromptReport(1, "liver\x1b[2J\n9: kidney\u202e", 0)
+    case = CaseReport("a\x1b.npz", status="ok", prompts=[prompt], errors=["b\rc"])
+    lines = format_table([case]).splitlines()
+    assert [line.split("  ")[0] for line in lines[1:2]] == ["a?.npz"]
+    assert "1: liver?[2J?9: kidney?" in lines[2]
+    assert lines[3].endswith("! b?c")
+    assert len(lines) == 4
+
+
 def test_laps_are_seconds_since_a_start() -> None:
     report = CaseReport("a.npz")
     report.lap("read", time.perf_counter() - 1)

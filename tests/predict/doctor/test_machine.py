@@ -8,7 +8,6 @@ import pytest
 
 from predict.doctor.machine import (
     NEEDED,
-    available_memory,
     check_imports,
     check_memory,
     check_packages,
@@ -88,22 +87,6 @@ def test_too_little_memory(free: float, status: str) -> None:
     check = check_memory(int(free))
     assert check.status == status
     assert bool(check.advice) == (status != "ok")
-
-
-def test_the_control_group_limits_memory(tmp_path: Path) -> None:
-    info, groups = tmp_path / "meminfo", tmp_path / "groups"
-    info.write_text("MemTotal:       9000 kB\nMemAvailable:       4000 kB\n")
-    assert available_memory(info, groups) == 4000 * 1024
-    (groups / "memory").mkdir(parents=True)
-    (groups / "memory.max").write_text("max\n")
-    (groups / "memory.current").write_text("5\n")
-    assert available_memory(info, groups) == 4000 * 1024
-    (groups / "memory.max").write_text("1000000\n")
-    (groups / "memory.current").write_text("400000\n")
-    assert available_memory(info, groups) == 600_000
-    (groups / "memory/memory.limit_in_bytes").write_text("300000")
-    (groups / "memory/memory.usage_in_bytes").write_text("300001")
-    assert available_memory(info, groups) == 0
 
 
 def test_shared_memory_is_told_and_may_be_missing(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -261,3 +263,22 @@ def test_all_48_orders_through_files(
     np.testing.assert_array_equal(view, image)
     read = read_volume(folder)
     np.testing.assert_array_equal(inverse(view > 20), read.array > 20)
+
+
+# A slice whose JPEG 2000 stream made GDCM throw through Python; found by fuzzing, packed.
+ABORTED_GDCM = (
+    "c-qBMO>fgc5Pf#6VujE+R4NF8SaB){mR%=K3=$~CiQ1r~4sj}klmo4j0|!!65E7@96Fo-az@Oj;aO{<zzyVQC`~|"
+    "qwymdmwhs1#kYp>p$H?uQi?*RXIHCj=}CT_MJyd&DM5Z^J#W!c2d);VbD%dn!PR!W63kXlx_snVZgL?MePQw^k|="
+    "22Vz?Ub=9@`kc;nqD>Y`c+B4ELTINDrG8K6SS&vvxFkofi#Y)jU^=Od8{>}j+iUUSZz9);*$TpQx|9d=+uQkW7UP"
+    "P{HoS|;6kC_S%hXgtQ*#XK!?IbmzBZjhlmmzQQyTB-3_DM_S&(Ft?l8?<Iz}n{Bomv%-fC)D&{v>=Si@GE*gmgUj"
+    "{<p6#H42^~3l@TJDeTXnR>rff8DY!KFF+%&-78;KLj>TKuL#W)FyB#oSq9?r{YUs}|6SH{xi$7k8RIy<X;Z=`9^I"
+    "mF1LbAZv_(Wpt0ab<FIH70GfL16j{Ar><$`S9mI+WkZwo`A<v_hZ8TGrIhO^#i1D~gKw`=i_?3!oQ<G6-<U<3_49"
+    "<zg8r@KFUie77cDF8p<pO%$AOg&kgxCU?@#%rLtKFs?T)sdjfP_Tg)oD4J$^D8-|aTn#PiYa(?>gFVJ=9eQ{=OhH"
+    "RgEz>Fcz6;^qAZ;f43b&u<QJ^E@tws*p}j-g<R_QXSu{y-R0ulP~Fqqx56;BfbL?GOAV"
+)
+
+
+def test_a_damaged_jpeg_2000_does_not_end_the_process(tmp_path: Path) -> None:
+    (tmp_path / "a.dcm").write_bytes(zlib.decompress(base64.b85decode(ABORTED_GDCM)))
+    with pytest.raises(CaseError, match=r"JPEG 2000 .* cannot be decoded"):
+        read_volume(tmp_path / "a.dcm")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fuzz.hostile_volumes import swelling_volumes
 from predict.errors import CaseError, UsageError
-from predict.formats import read_volume
+from predict.formats import dicom_files, read_volume
 from predict.formats.dicom_files import open_files, read_header
 
 
@@ -73,3 +75,24 @@ def test_what_has_no_pixels_is_no_image(tmp_path: Path, write_series: Callable[.
     assert read_header(next(folder.iterdir())) is None
     (tmp_path / "x.dcm").write_bytes(b"\x00" * 300)
     assert read_header(tmp_path / "x.dcm") is None
+
+
+def test_a_pipe_in_a_folder_is_passed_over(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "b.dcm")
+    (tmp_path / "a.dcm").touch()
+    with open_files(tmp_path) as files:
+        assert files == [tmp_path / "a.dcm"]
+
+
+@pytest.mark.parametrize("name", ["a.dcm", "a"])
+def test_deflated_data_are_read_up_to_a_bound(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(swelling_volumes(2**20)["deflated.dcm"])
+    header = read_header(path)
+    assert header is not None
+    assert header.Rows == 8
+    monkeypatch.setattr(dicom_files, "MAX_DEFLATED", 2**20)
+    with pytest.raises(CaseError, match="deflated data of at most 1048576 bytes"):
+        read_header(path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
+from fuzz.seeds import metaimage_files
 from predict.errors import CaseError
 from predict.formats import read_volume, write_mask
 from predict.orientation import to_canonical
@@ -138,3 +139,11 @@ def test_voxels_as_text_are_refused(tmp_path: Path, volume: Volume) -> None:
     path.write_bytes(path.read_bytes().replace(b"BinaryData = True", b"BinaryData = False"))
     with pytest.raises(CaseError, match="received text"):
         read_volume(path)
+
+
+@pytest.mark.parametrize("skip", ["1e30", "1e18", "1000"])
+def test_voxels_behind_the_end_of_their_file_are_refused(tmp_path: Path, skip: str) -> None:
+    data = metaimage_files()[0].replace(b"HeaderSize = 0", f"HeaderSize = {skip}".encode())
+    (tmp_path / "a.mhd").write_bytes(data.replace(b"LOCAL", b"a.mhd"))
+    with pytest.raises(CaseError, match="begin behind the end of the file"):
+        read_volume(tmp_path / "a.mhd")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
+from fuzz.seeds import nrrd_files
 from predict.errors import CaseError
 from predict.formats import read_volume, write_mask
 from predict.orientation import to_canonical
@@ -210,3 +211,30 @@ def test_what_unpacks_to_more_than_it_says_is_not_unpacked(tmp_path: Path, volum
     bomb = volume.array.astype("<i2").tobytes() + bytes(10**7)
     path.write_bytes(header + b"\n\n" + gzip.compress(bomb))
     np.testing.assert_array_equal(read_volume(path).array, volume.array)
+
+
+NINES = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("sizes: 4 3 2", f"sizes: {NINES} 3 2", "expected numbers as sizes"),
+        ("endian:", f"byte skip: {NINES}\nendian:", "expected a number as byte skip"),
+        ("endian:", "byte skip: 999999999999999999\nendian:", "begin behind the end of the file"),
+    ],
+)
+def test_numbers_that_no_file_has_are_refused(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    (tmp_path / "a.nrrd").write_bytes(nrrd_files()[0].replace(old.encode(), new.encode()))
+    with pytest.raises(CaseError, match=message):
+        read_volume(tmp_path / "a.nrrd")
+
+
+def test_brackets_without_end_take_no_time(tmp_path: Path) -> None:
+    """Each of a million took a search to the end of the line: minutes."""
+    directions = b"(1,0,0) (0,1,0) (0,0,2.5)"
+    data = nrrd_files()[0].replace(directions, b"(" * 1_000_000)
+    (tmp_path / "a.nrrd").write_bytes(data)
+    assert read_volume(tmp_path / "a.nrrd").spacing == (1, 1, 1)

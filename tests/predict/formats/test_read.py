@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +25,22 @@ def test_no_file_and_an_unknown_format_are_wrong_calls(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(UsageError, match=r"a\.jpg: unknown format: expected \.nii"):
         read_volume(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.mha", "a.dcm", "a"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UsageError, match="expected a file or folder, received something else"):
+        read_volume(tmp_path / name)
+
+
+def test_a_pipe_beside_a_header_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.raw")
+    header = "DimSize = 4 3 2\nElementType = MET_UCHAR\nBinaryData = True\nElementDataFile = "
+    for data in ("a.raw", ""):
+        (tmp_path / "a.mhd").write_text(f"{header}{data}\n")
+        with pytest.raises(CaseError, match="expected a file of voxels"):
+            read_volume(tmp_path / "a.mhd")
 
 
 def test_a_series_of_another_format_is_a_wrong_call(write_npz: Callable[..., Path]) -> None:
