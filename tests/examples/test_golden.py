@@ -9,7 +9,8 @@ import pytest
 
 from examples.__main__ import write_examples
 from examples.golden import GOLDEN, TABLE, deviations, predict_golden
-from predict.bundle import MANIFEST, Bundle, load_bundle
+from predict.bundle import Bundle, load_bundle
+from predict.bundle_files import MANIFEST
 from predict.defaults import DEFAULT_BUNDLE
 
 AGAIN = "write the golden masks again: python -m examples.golden"

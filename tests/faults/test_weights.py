@@ -14,7 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from predict.bundle import CONFIG, MANIFEST, TOKENIZER, WEIGHTS, load_bundle
+from predict.bundle import load_bundle
+from predict.bundle_files import CONFIG, MANIFEST, TOKENIZER, WEIGHTS
 from predict.cli import main
 from predict.errors import BundleError
 from predict.exit_status import GOOD, WRONG_CALL
