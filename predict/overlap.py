@@ -25,7 +25,8 @@ def overlap(
     """Compute on one item while the next is read and the one before is written.
 
     There are at most three jobs at a time, one in each stage. An item that may not be read ahead,
-    and one that starved beside others, goes through the line alone. A single item takes no thread.
+    and one that starved beside others, goes through the line alone. A single item takes no thread,
+    and where the machine gives none, the stages follow each other.
 
     Args:
         items: In the order in which they are computed and written.
@@ -40,11 +41,11 @@ def overlap(
         BaseException: What a stage or an interrupt raises. By then nothing is being written any
             more; what was being read is dropped.
     """
-    if len(items) < 2:
-        for item in items:
-            write(compute(read(item)))
-        return
     with ThreadPoolExecutor(1, "write") as writer:
+        if len(items) < 2 or not _works(writer):
+            for item in items:
+                write(compute(read(item)))
+            return
         ahead: Future[Job | None] | None = None
         writing: Future[None] | None = None
         for item, following in zip(items, [*items[1:], None], strict=True):
@@ -66,13 +67,22 @@ def overlap(
         _wait(writing)
 
 
+def _works(pool: ThreadPoolExecutor) -> bool:
+    """Whether its one thread could be started, which it then keeps."""
+    try:
+        pool.submit(int).result()
+    except RuntimeError:
+        return False
+    return True
+
+
 def _wait(future: Future[T] | None) -> None:
     if future is not None:
         future.result()
 
 
-def _beside(call: Callable[[], T]) -> Future[T]:
-    """Make a call in a thread that does not keep the process from ending."""
+def _beside(call: Callable[[], T]) -> Future[T] | None:
+    """Make a call in a thread that does not keep the process from ending; None: there is none."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -81,5 +91,8 @@ def _beside(call: Callable[[], T]) -> Future[T]:
         except BaseException as error:  # raised where the result is asked for
             future.set_exception(error)
 
-    threading.Thread(target=run, name="read", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="read", daemon=True).start()
+    except RuntimeError:
+        return None
     return future

@@ -172,3 +172,22 @@ def test_errors_of_the_threads_are_raised(stage: str) -> None:
 
     with pytest.raises(OSError, match="gone"):
         Line().run(3, **{stage: fail})
+
+
+@pytest.mark.parametrize("given", [0, 1])
+def test_without_threads_the_stages_follow_each_other(
+    given: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, started = threading.Thread.start, []
+
+    def scarce(thread: threading.Thread) -> None:
+        if len(started) >= given:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    line = Line()
+    line.run(3)
+    assert line.of("read") == line.of("compute") == line.of("write") == [0, 1, 2]
+    assert line.of("read ahead") == []
