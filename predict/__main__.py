@@ -20,5 +20,4 @@ def leave(status: int) -> None:
 
 if __name__ == "__main__":
     with usable_streams():
-        status = main()
-    leave(status)
+        leave(main())

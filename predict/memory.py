@@ -28,6 +28,7 @@ ALIVE_ENCODING, ALIVE_DECODING, ALIVE_AFTER = 6, 3.1, 4  # times the finest map 
 COPIES_OF_LOGITS = 4
 INSTANCE_BYTES = 12  # per voxel: labels, mask, components, ids; objects that fill the case
 KEPT_FREE = 1 / 20
+MOST_BACKGROUND = 2**31  # voxels of a stand-in, which take time but no memory
 Shape3d = tuple[int, int, int]
 
 
@@ -107,8 +108,8 @@ def plan_memory(
         network_elsewhere: The network works in a GPU's memory, not in this one.
 
     Raises:
-        CaseError: It does not fit one prompt at a time; its ``shape`` is set where at least an
-            all-background answer does.
+        CaseError: It does not fit one prompt at a time; its ``shape`` is set where an
+            all-background answer can be written.
     """
     batch = min(batch_size or cpu_batch(config, free.bytes), size.prompts)
     slab = cpu_slab(free.bytes)
@@ -197,7 +198,7 @@ def _reading(size: CaseSize) -> tuple[int, int]:
 
 
 def _too_large(size: CaseSize, plan: MemoryPlan) -> CaseError:
-    background = plan.free.bytes >= size.voxels
+    background = size.voxels <= MOST_BACKGROUND
     return CaseError(
         f"shape {size.shape} of {size.dtype} needs {_gigabytes(plan.needed)} of memory, "
         f"{_gigabytes(plan.free.bytes)} are free (limited by {plan.free.limited_by})",

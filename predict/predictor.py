@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -248,7 +248,7 @@ class ImagePredictor:
             done = 0 if seen is None else len(seen)
             left += asked[done:]
             if seen is not None and done:
-                refined.append((Look(tuple(asked[:done]), look.window), seen))
+                refined.append((replace(look, members=tuple(asked[:done])), seen))
         left.sort()
         if left:
             refined.append((Look(tuple(left), None), coarse.logits[left, 0]))
@@ -266,7 +266,9 @@ class ImagePredictor:
         """Logits of the first of a look's prompts, as many as there is time for; None: for none."""
         if look.window is None:
             return self._passes(features, text, before, governor)
-        tiles = plan_tiles(look.window, image.shape, self.model.config.image_size)
+        tiles = [look.window]
+        if look.thin:
+            tiles = plan_tiles(look.window, image.shape, self.model.config.image_size)
         asked, passes = len(text) * len(tiles), self.model.config.refinements
         count = governor.affordable(asked, passes=passes, windows=len(tiles)) // len(tiles)
         seen: list[torch.Tensor] = []

@@ -19,7 +19,8 @@ MARGIN = 0.25
 LEAST_SHARE = 0.3
 MOST_STRETCH = 1.5
 WORTHWHILE = 0.6
-MOST_WINDOWS = 8
+MOST_WINDOWS = 8  # each, for thin and for compact targets
+COMPACT = 0.5  # share of a target's cells that lie inside of it
 Shares = np.ndarray
 
 
@@ -31,10 +32,13 @@ class Look:
         members: Their numbers.
         window: Part of the case to look at, in voxels; None: they found nothing, the whole case is
             looked at as coarsely as before.
+        thin: Whether they are thin or scattered: tiles near the native resolution show them better,
+            while a compact target is better seen whole.
     """
 
     members: tuple[int, ...]
     window: Window | None
+    thin: bool = False
 
 
 def plan_looks(logits: torch.Tensor, shape: Sequence[int]) -> list[Look]:
@@ -42,34 +46,41 @@ def plan_looks(logits: torch.Tensor, shape: Sequence[int]) -> list[Look]:
 
     A window holds all positive cells of its prompts and a margin, at least LEAST_SHARE of every
     axis (the network was trained on no smaller ones), its axes zoomed alike up to MOST_STRETCH. A
-    prompt that found so much that a window would not help gets all of the case.
+    prompt that found so much that a window would not help gets all of the case. Thin and compact
+    targets never share a window.
 
     Args:
         logits: (C, d, h, w) of the coarse look.
         shape: (D, H, W) of the case.
     """
     nothing: list[int] = []
-    much: list[int] = []
-    boxes: list[tuple[list[int], Shares]] = []
-    for number, box in enumerate(_positive_boxes(logits)):
+    found: dict[bool, list[tuple[int, Shares]]] = {False: [], True: []}
+    for number, positive in enumerate((logits > 0).cpu().numpy()):
+        box = _shares(positive)
         if box is None:
             nothing.append(number)
-        elif _volume(window := _widen(box, MARGIN)) > WORTHWHILE:
-            much.append(number)
         else:
-            boxes.append(([number], window))
+            found[inner_share(positive) < COMPACT].append((number, _widen(box, MARGIN)))
     looks = [Look(tuple(nothing), None)] if nothing else []
-    for members, box in _merge(boxes):
-        if _volume(box) > WORTHWHILE:
-            much += members
-        else:
-            low, high = (box * np.asarray(shape, float)[:, None]).T.tolist()
-            z, y, x = zip(low, high, strict=True)
-            looks.append(Look(tuple(members), (z, y, x)))
-    if much:
-        everything = (0.0, shape[0]), (0.0, shape[1]), (0.0, shape[2])
-        looks.append(Look(tuple(sorted(much)), everything))
+    for thin, windows in found.items():
+        looks += _share_windows(windows, shape, thin)
     return looks
+
+
+def inner_share(mask: np.ndarray) -> float:
+    """Share of a mask's cells that touch no cell outside of it; beyond the border it goes on.
+
+    Args:
+        mask: (d, h, w) bool, not empty.
+    """
+    padded = np.pad(mask, 1, mode="edge")
+    inner = mask.copy()
+    for axis, length in enumerate(mask.shape):
+        for start in (0, 2):
+            beside = [slice(1, -1)] * 3
+            beside[axis] = slice(start, start + length)
+            inner &= padded[tuple(beside)]
+    return float(inner.sum() / mask.sum())
 
 
 def into_window(logits: torch.Tensor, window: Window, shape: Sequence[int]) -> torch.Tensor:
@@ -82,14 +93,31 @@ def into_window(logits: torch.Tensor, window: Window, shape: Sequence[int]) -> t
     return logits.contiguous()
 
 
-def _positive_boxes(logits: torch.Tensor) -> list[Shares | None]:
-    """(3, 2) shares of the axes, from the first to behind the last positive cell, per class."""
-    boxes: list[Shares | None] = []
-    for positive in (logits > 0).cpu().numpy():
-        box = bounding_box(positive)
-        sizes = np.array(positive.shape)[:, None]
-        boxes.append(box and np.array([(part.start, part.stop) for part in box]) / sizes)
-    return boxes
+def _share_windows(
+    windows: Sequence[tuple[int, Shares]], shape: Sequence[int], thin: bool
+) -> list[Look]:
+    """Looks at few windows instead of one for every prompt."""
+    much = [number for number, window in windows if _volume(window) > WORTHWHILE]
+    boxes = [([number], window) for number, window in windows if number not in much]
+    looks = []
+    for members, box in _merge(boxes):
+        if _volume(box) > WORTHWHILE:
+            much += members
+        else:
+            low, high = (box * np.asarray(shape, float)[:, None]).T.tolist()
+            z, y, x = zip(low, high, strict=True)
+            looks.append(Look(tuple(members), (z, y, x), thin))
+    if much:
+        everything = (0.0, shape[0]), (0.0, shape[1]), (0.0, shape[2])
+        looks.append(Look(tuple(sorted(much)), everything, thin))
+    return looks
+
+
+def _shares(positive: np.ndarray) -> Shares | None:
+    """(3, 2) shares of the axes, from the first to behind the last positive cell."""
+    box = bounding_box(positive)
+    sizes = np.array(positive.shape)[:, None]
+    return box and np.array([(part.start, part.stop) for part in box]) / sizes
 
 
 def _widen(box: Shares, margin: float = 0.0) -> Shares:

@@ -188,7 +188,7 @@ def test_a_prompt_is_refined_in_all_tiles_or_in_none(
 
     monkeypatch.setattr(module, "plan_tiles", lambda *_: [LEFT, RIGHT])
     monkeypatch.setattr(module, "stitch", stitch)
-    look_at([Look(tuple(range(30)), joint)])
+    look_at([Look(tuple(range(30)), joint, thin=True)])
     answer = slow.answer(budget)
     assert slow.now <= budget
     count = 30 - len(answer.unrefined)

@@ -13,6 +13,7 @@ from predict.second_look import (
     MOST_WINDOWS,
     WORTHWHILE,
     Look,
+    inner_share,
     into_window,
     plan_looks,
 )
@@ -55,8 +56,8 @@ def test_nothing_found_and_much_found_are_refined_on_the_whole() -> None:
     everything = (slice(0, 20), slice(0, 20), slice(0, 20))
     looks = plan_looks(logits_of(None, cells(9, 9, 9), everything), SHAPE)
     assert looks[0] == Look((0,), None)
-    assert looks[1].members == (1,)
-    assert looks[2] == Look((2,), ((0, 100), (0, 200), (0, 300)))
+    assert looks[1] == Look((2,), ((0, 100), (0, 200), (0, 300)))
+    assert looks[2].members == (1,)
 
 
 def test_neighbours_share_a_window_and_far_ones_do_not() -> None:
@@ -112,3 +113,19 @@ def test_coarse_logits_are_interpolated_into_the_window() -> None:
     z, x = axis_matrix(4, 4, (1, 3)), axis_matrix(6, 6, (1.5, 4.5))
     expected = torch.einsum("nzyx,az,bx->nayb", logits, z, x)
     torch.testing.assert_close(part, expected)
+
+
+def test_thin_and_compact_targets_are_told_apart_and_never_share_a_window() -> None:
+    sheet = (slice(4, 12), slice(5, 6), slice(4, 12))
+    looks = plan_looks(logits_of(cells(4, 4, 4, 12), sheet), SHAPE)
+    assert {look.members: look.thin for look in looks} == {(0,): False, (1,): True}
+
+
+def test_the_inner_share_by_hand() -> None:
+    mask = np.zeros((7, 7, 7), bool)
+    mask[1:6, 1:6, 1:6] = True
+    assert inner_share(mask) == pytest.approx(27 / 125)
+    assert inner_share(np.ones((3, 4, 5), bool)) == 1
+    mask[:] = False
+    mask[:, 1:6, 1:6] = True  # goes on beyond the border
+    assert inner_share(mask) == pytest.approx(9 / 25)

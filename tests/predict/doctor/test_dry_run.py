@@ -44,7 +44,9 @@ def test_a_network_that_breaks_fails(
 def test_ids_that_nobody_asked_for_fail(
     predictor: ImagePredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder_module, "fuse_labels", lambda _, shape: np.full(shape, 3, np.uint8))
+    monkeypatch.setattr(
+        folder_module, "draw_labels", lambda _, shape: (np.full(shape, 3, np.uint8), ())
+    )
     check = check_dry_run(predictor)
     assert check.status == "fail"
     assert "semantic case: ids that were not asked for: [3]" in check.detail
