@@ -20,7 +20,7 @@ from predict.pickles import MAX_BYTES, load_restricted
 
 SMALL_MEMBER = 2 * MAX_BYTES
 HEADER_BYTES = 16 * 2**10
-PIECE_BYTES = 8 * 2**20
+PIECE_BYTES = 2**20
 MAX_DIRECTORY = 2**20
 MAX_AXES = 32
 Header = tuple[tuple[int, ...], np.dtype[np.generic]]

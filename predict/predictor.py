@@ -234,7 +234,7 @@ class ImagePredictor:
         """
         looks = [Look(tuple(range(len(text))), None)]
         if self.precise:
-            looks = plan_looks(coarse.logits[:, 0], image.shape)
+            looks = plan_looks(coarse.logits[:, 0], image.shape, self.model.config.image_size)
         refined: list[tuple[Look, torch.Tensor]] = []
         left: list[int] = []
         for look in by_worth(looks):

@@ -19,6 +19,7 @@ MARGIN = 0.25
 LEAST_SHARE = 0.3
 MOST_STRETCH = 1.5
 WORTHWHILE = 0.6
+FINER = 1.5  # voxels of the case for each of the coarse look, along some axis
 MOST_WINDOWS = 8  # each, for thin and for compact targets
 COMPACT = 0.5  # share of a target's cells that lie inside of it
 Shares = np.ndarray
@@ -30,8 +31,7 @@ class Look:
 
     Attributes:
         members: Their numbers.
-        window: Part of the case to look at, in voxels; None: they found nothing, the whole case is
-            looked at as coarsely as before.
+        window: Part of the case to look at, in voxels; None: the whole case, as coarsely as before.
         thin: Whether they are thin or scattered: tiles near the native resolution show them better,
             while a compact target is better seen whole.
     """
@@ -41,18 +41,22 @@ class Look:
     thin: bool = False
 
 
-def plan_looks(logits: torch.Tensor, shape: Sequence[int]) -> list[Look]:
+def plan_looks(logits: torch.Tensor, shape: Sequence[int], grid: Sequence[int]) -> list[Look]:
     """Windows for all prompts, found ones and others.
 
     A window holds all positive cells of its prompts and a margin, at least LEAST_SHARE of every
     axis (the network was trained on no smaller ones), its axes zoomed alike up to MOST_STRETCH. A
     prompt that found so much that a window would not help gets all of the case. Thin and compact
-    targets never share a window.
+    targets never share a window. Where the coarse look saw nearly every voxel there is nothing
+    finer to see, and all prompts are refined on the whole case.
 
     Args:
         logits: (C, d, h, w) of the coarse look.
         shape: (D, H, W) of the case.
+        grid: (d, h, w) of the network's input.
     """
+    if max(length / cells for length, cells in zip(shape, grid, strict=True)) < FINER:
+        return [Look(tuple(range(len(logits))), None)]
     nothing: list[int] = []
     found: dict[bool, list[tuple[int, Shares]]] = {False: [], True: []}
     for number, positive in enumerate((logits > 0).cpu().numpy()):

@@ -20,6 +20,7 @@ from predict.second_look import (
 
 SHAPE = (100, 200, 300)
 GRID = (20, 20, 20)
+INPUT = (40, 40, 40)
 Cells = tuple[slice, slice, slice]
 
 
@@ -40,33 +41,33 @@ def shares(window: Window) -> np.ndarray:
 
 
 def test_a_small_object_gets_a_window_around_it() -> None:
-    (look,) = plan_looks(logits_of(cells(9, 9, 9)), SHAPE)
+    (look,) = plan_looks(logits_of(cells(9, 9, 9)), SHAPE, INPUT)
     assert look.members == (0,)
     assert look.window is not None
     np.testing.assert_allclose(shares(look.window), [[0.35, 0.65]] * 3)
 
 
 def test_at_a_border_the_window_keeps_its_size_inside() -> None:
-    (look,) = plan_looks(logits_of(cells(0, 18, 9)), SHAPE)
+    (look,) = plan_looks(logits_of(cells(0, 18, 9)), SHAPE, INPUT)
     assert look.window is not None
     np.testing.assert_allclose(shares(look.window), [[0, 0.3], [0.7, 1], [0.35, 0.65]])
 
 
 def test_nothing_found_and_much_found_are_refined_on_the_whole() -> None:
     everything = (slice(0, 20), slice(0, 20), slice(0, 20))
-    looks = plan_looks(logits_of(None, cells(9, 9, 9), everything), SHAPE)
+    looks = plan_looks(logits_of(None, cells(9, 9, 9), everything), SHAPE, INPUT)
     assert looks[0] == Look((0,), None)
     assert looks[1] == Look((2,), ((0, 100), (0, 200), (0, 300)))
     assert looks[2].members == (1,)
 
 
 def test_neighbours_share_a_window_and_far_ones_do_not() -> None:
-    looks = plan_looks(logits_of(cells(4, 4, 4), cells(16, 16, 16), cells(5, 5, 4)), SHAPE)
+    looks = plan_looks(logits_of(cells(4, 4, 4), cells(16, 16, 16), cells(5, 5, 4)), SHAPE, INPUT)
     assert sorted(look.members for look in looks) == [(0, 2), (1,)]
 
 
 def test_an_elongated_object_is_not_stretched_much() -> None:
-    (look,) = plan_looks(logits_of((slice(0, 15), slice(9, 11), slice(9, 11))), SHAPE)
+    (look,) = plan_looks(logits_of((slice(0, 15), slice(9, 11), slice(9, 11))), SHAPE, INPUT)
     assert look.window is not None
     extent = np.diff(shares(look.window))
     assert extent.max() / extent.min() == pytest.approx(MOST_STRETCH)
@@ -84,7 +85,7 @@ def test_every_prompt_is_looked_at_once_with_all_that_was_found(
 ) -> None:
     boxes = [cells(z, y, x, size) for z, y, x, size in found]
     logits = logits_of(*boxes)
-    looks = plan_looks(logits, SHAPE)
+    looks = plan_looks(logits, SHAPE, INPUT)
     assert sorted(m for look in looks for m in look.members) == list(range(len(found)))
     assert len(looks) <= MOST_WINDOWS + 1
     for look in looks:
@@ -117,7 +118,7 @@ def test_coarse_logits_are_interpolated_into_the_window() -> None:
 
 def test_thin_and_compact_targets_are_told_apart_and_never_share_a_window() -> None:
     sheet = (slice(4, 12), slice(5, 6), slice(4, 12))
-    looks = plan_looks(logits_of(cells(4, 4, 4, 12), sheet), SHAPE)
+    looks = plan_looks(logits_of(cells(4, 4, 4, 12), sheet), SHAPE, INPUT)
     assert {look.members: look.thin for look in looks} == {(0,): False, (1,): True}
 
 
@@ -129,3 +130,10 @@ def test_the_inner_share_by_hand() -> None:
     mask[:] = False
     mask[:, 1:6, 1:6] = True  # goes on beyond the border
     assert inner_share(mask) == pytest.approx(9 / 25)
+
+
+def test_where_there_is_nothing_finer_to_see_there_are_no_windows() -> None:
+    logits = logits_of(cells(9, 9, 9), None)
+    (look,) = plan_looks(logits, (50, 50, 59), INPUT)
+    assert look == Look((0, 1), None)
+    assert len(plan_looks(logits, (50, 50, 60), INPUT)) == 2
