@@ -29,7 +29,11 @@ from predict.pipeline import Pipeline
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit status."""
+    """Run one command and return the exit status.
+
+    Args:
+        arguments: Of the command; None: those of this process, which was started for it.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser, commands = _parser()
     if not given:
@@ -40,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {advice}", file=sys.stderr)
         return WRONG_CALL
     options = parser.parse_args(given)
+    options.own_process = arguments is None
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         status = int(options.command(options))

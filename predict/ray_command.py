@@ -54,7 +54,7 @@ def ray_run(options: argparse.Namespace) -> int:
     from predict.interrupts import interruptible
     from predict.startup import StartUp
 
-    startup = StartUp()
+    startup = StartUp(options.own_process)
     return interruptible(lambda: _predict(options, startup))
 
 

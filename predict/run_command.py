@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     from predict.interrupts import interruptible
     from predict.startup import StartUp
 
-    startup = StartUp()
+    startup = StartUp(options.own_process)
     return interruptible(lambda: _predict(options, startup))
 
 

@@ -88,7 +88,7 @@ def segment(options: argparse.Namespace) -> int:
     from predict.result import as_prompts
     from predict.startup import StartUp
 
-    startup = StartUp()
+    startup = StartUp(options.own_process)
     prompts = as_prompts(read_prompts(options.prompt, options.prompts_file))
     if options.instances and len(prompts) > 1:
         raise UsageError(f"--instances: expected one prompt, received {len(prompts)}")

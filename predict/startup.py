@@ -28,9 +28,14 @@ class StartUp:
         seconds: Time by stage.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, own_process: bool = True) -> None:
+        """Begin.
+
+        Args:
+            own_process: The process was started for this; else what it did before does not count.
+        """
         self._last = time.perf_counter()
-        age = process_age()
+        age = process_age() if own_process else 0.0
         self._start = self._last - age
         self.seconds = {"process": age}
 

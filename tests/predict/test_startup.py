@@ -34,3 +34,8 @@ def test_stages_add_up() -> None:
     assert list(start.seconds) == ["process", "imports", "weights"]
     assert start.seconds["imports"] >= 0.02 > start.seconds["weights"]
     assert start.total() >= sum(start.seconds.values())
+
+
+def test_what_a_process_did_before_does_not_count() -> None:
+    assert StartUp(own_process=False).seconds == {"process": 0.0}
+    assert StartUp(own_process=False).total() < process_age()
