@@ -15,6 +15,7 @@ import numpy as np
 
 from predict.errors import CaseError
 from predict.free_memory import FreeMemory
+from predict.labels import CPU_COLUMNS
 from predict.model.config import ModelConfig
 
 MIB = 2**20
@@ -25,7 +26,8 @@ SLAB_BYTES, LEAST_SLAB_BYTES = 8 * MIB, MIB  # the larger stays in the cache
 FIRST_USE = 75 * MIB  # code and buffers of the libraries, touched by the first case
 WRITE_BYTES = 24 * MIB
 ALIVE_ENCODING, ALIVE_DECODING, ALIVE_AFTER = 6, 3.1, 4  # times the finest map of the network
-COPIES_OF_LOGITS = 4
+ALIVE_IN_SLABS = 0.45  # the same for each prompt on the CPU, where that map comes in slabs
+COPIES_OF_LOGITS = 3.5
 INSTANCE_BYTES = 12  # per voxel: labels, mask, components, ids; objects that fill the case
 KEPT_FREE = 1 / 20
 MOST_BACKGROUND = 2**31  # voxels of a stand-in, which take time but no memory
@@ -124,7 +126,7 @@ def plan_memory(
 
 
 def decode_bytes(config: ModelConfig) -> int:
-    """What the decoder needs for each prompt of a batch."""
+    """What the decoder takes for each prompt of a batch, its finest map in one piece."""
     return math.ceil(ALIVE_DECODING * _finest_map(config))
 
 
@@ -156,7 +158,7 @@ def _stages(
 ) -> dict[str, int]:
     voxels, plane = size.voxels, 4 * size.shape[1] * size.shape[2]
     read, image = _reading(size)
-    logits = COPIES_OF_LOGITS * 4 * size.prompts * math.prod(config.logit_size)
+    logits = math.ceil(COPIES_OF_LOGITS * 4 * size.prompts * math.prod(config.logit_size))
     finest, network_input = _finest_map(config), 4 * math.prod(config.image_size)
     chunks = network_input + 4 * max(SLAB_BYTES, plane)
     if network_elsewhere:
@@ -164,8 +166,9 @@ def _stages(
     else:
         kept = ALIVE_AFTER * finest
         encode = kept + network_input + ALIVE_ENCODING * finest  # the second look, maps still held
-        decode = kept + batch * decode_bytes(config)
-    labels = voxels + kept + 3 * max(slab, plane) + plane
+        decode = kept + math.ceil(batch * ALIVE_IN_SLABS * finest)
+    column = 4 * size.shape[1] * min(CPU_COLUMNS, size.shape[2])
+    labels = voxels + kept + 3 * max(slab, column)
     if size.instance:
         labels = max(labels, kept + INSTANCE_BYTES * voxels)
     held_with_image = {
